@@ -1,0 +1,15 @@
+"""ROOT files in, trained machine-learning model out: the successor of MLaaS4HEP, with a Rust core."""
+
+from importlib.metadata import version as _version
+
+from mlaas4hep import errors
+from mlaas4hep.plan import Flat, Plan, flatten
+from mlaas4hep.specs import Specs, scan
+
+__all__ = ["Flat", "Plan", "Specs", "errors", "flatten", "scan"]
+
+__version__ = _version("mlaas4hep")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,141 @@
+"""What callers may pass as columns, where the extension module needs help: Awkward arrays, masked arrays, lists.
+
+NumPy arrays, pairs of offsets and content, and Arrow objects go to Rust as they are. What is here takes Awkward's
+layouts apart without copying their buffers; only list views, indexed and otherwise scattered layouts are packed once.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mlaas4hep import _rust
+from mlaas4hep.errors import ColumnError
+
+__all__ = ["adapt", "adapt_data"]
+
+
+def adapt_data(data: object) -> dict[str, object]:
+    """Return the columns of ``data``, which is neither a dict nor an Arrow object, as a dict."""
+    if _is_awkward(data):
+        return _fields(_layout(data))
+    if isinstance(data, Mapping):
+        return dict(data)
+    if isinstance(data, np.ndarray) and data.dtype.names is not None:
+        return {name: data[name] for name in data.dtype.names}
+    raise ColumnError(
+        f"the data are a {type(data).__module__}.{type(data).__qualname__}; give a dict of arrays, an Awkward record "
+        "array, a pyarrow Table or RecordBatch, a data frame, or anything with __arrow_c_stream__"
+    )
+
+
+def adapt(value: object) -> object:
+    """Return one column as an array, a pair of offsets and content, or ``Masked``; or why it holds no numbers."""
+    if _is_awkward(value):
+        return _column(_layout(value), None)
+    if isinstance(value, np.ma.MaskedArray):
+        return _masked(value)
+    if isinstance(value, (list, tuple, np.generic, int, float, bool)) or hasattr(value, "__array__"):
+        try:
+            return np.asarray(value)
+        except ValueError:
+            return "lists of different lengths; give an Awkward array or (offsets, content)"
+    return f"of Python type {type(value).__qualname__}"
+
+
+def _masked(value: "np.ma.MaskedArray[Any, Any]") -> object:
+    if value.ndim != 1:
+        return f"a masked array of {value.ndim} dimensions"
+    mask = np.ma.getmaskarray(value)
+    return _rust.Masked(np.asarray(value.data), mask, valid_when=False)
+
+
+def _is_awkward(value: object) -> bool:
+    return type(value).__module__.split(".")[0] == "awkward"
+
+
+def _layout(array: Any) -> Any:
+    import awkward as ak
+
+    return ak.to_layout(array, allow_record=False)
+
+
+def _fields(layout: Any) -> dict[str, object]:
+    """The columns of a record array, each with null where its record is null."""
+    layout, mask = _unmask(layout)
+    if not layout.is_record or layout.is_tuple:
+        raise ColumnError(f"the Awkward array holds {layout.form.type}, not records; give ak.Array({{name: ...}})")
+    return {name: _column(layout[name], mask) for name in layout.fields}
+
+
+def _column(layout: Any, record: "np.ndarray[Any, Any] | None") -> object:
+    """One column; ``record`` tells which records are null."""
+    layout, mask = _unmask(layout)
+    mask = mask if record is None else record if mask is None else mask | record
+    lists = layout.is_list and layout.parameter("__array__") not in ("string", "bytestring")
+    found = _lists(layout) if lists else _numbers(layout)
+    if mask is None or isinstance(found, str):
+        return found
+    return _rust.Masked(found, mask, valid_when=False)
+
+
+def _unmask(layout: Any) -> "tuple[Any, np.ndarray[Any, Any] | None]":
+    """The layout without options and indexes, and which of its entries are null (``None``: none is)."""
+    mask = None
+    while layout.is_option or layout.is_indexed:
+        if not layout.is_option:
+            layout = layout.project()
+            continue
+        if hasattr(layout, "mask_as_bool"):
+            mask = np.asarray(layout.mask_as_bool(valid_when=False))
+        if layout.is_indexed:
+            # Null entries have no place in the content: let them point at the first value, which the mask hides.
+            index = np.where(mask, 0, np.asarray(layout.index))
+            layout = _carry(layout.content, index, len(layout))
+        else:
+            layout = layout.content[: len(layout)]
+    return layout, mask if mask is None or mask.any() else None
+
+
+def _carry(content: Any, index: "np.ndarray[Any, Any]", length: int) -> Any:
+    if content.length:
+        return content[index]
+    import awkward as ak
+
+    # Every entry is null and there is no content at all: any content of the right length and type will do.
+    return ak.contents.ListOffsetArray(
+        ak.index.Index64(np.zeros(length + 1, np.int64)), content.content
+    ) if content.is_list else ak.contents.NumpyArray(np.zeros(length, _dtype(content)))
+
+
+def _dtype(content: Any) -> "np.dtype[Any]":
+    return content.dtype if content.is_numpy else np.dtype(np.float64)
+
+
+def _lists(layout: Any) -> object:
+    """A layout of lists as offsets and content."""
+    if layout.is_regular:
+        offsets = np.arange(len(layout) + 1, dtype=np.int64) * layout.size
+        content = layout.content
+    else:
+        if not hasattr(layout, "offsets"):
+            layout = layout.to_ListOffsetArray64(True)
+        offsets, content = np.asarray(layout.offsets), layout.content
+    inner = _column(content, None)
+    if isinstance(inner, str):
+        return f"lists of {inner.removeprefix('of ')}"
+    values = inner.values if isinstance(inner, _rust.Masked) else inner
+    if isinstance(values, tuple) or np.asarray(values).ndim != 1:
+        return "nested lists"
+    return offsets, inner
+
+
+def _numbers(layout: Any) -> object:
+    """A layout of numbers as an array."""
+    if layout.is_numpy and layout.parameter("__array__") is None:
+        return np.asarray(layout.data)
+    if layout.is_unknown:
+        return np.zeros(len(layout))
+    if layout.is_list:
+        return "strings"
+    return "records" if layout.is_record else f"of type {layout.form.type}"

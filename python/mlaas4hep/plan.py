@@ -1,0 +1,249 @@
+"""The second pass: a plan, and flattening with it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlaas4hep import _rust
+from mlaas4hep.errors import ParamsError, SpecsError
+from mlaas4hep.specs import Specs, read_text, scan, write_text
+from mlaas4hep.threads import resolve_threads
+
+__all__ = ["Flat", "Plan", "flatten"]
+
+Out = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flat:
+    """What flattening gives.
+
+    Attributes
+    ----------
+    data
+        float32, C order, shape (events, columns): normalised values, ``pad_value`` where there is none.
+    padding_mask
+        bool, the same shape: ``True`` where the value is padding or missing.
+    names
+        Names of the columns: flat branches first, then ``name_0 ... name_{width-1}`` of jagged ones.
+    truncated
+        For each jagged branch of which values were cut off, how many.
+    missing
+        For each branch with missing values (null, NaN, infinite; null lists too), how many.
+    """
+
+    data: NDArray[np.float32]
+    padding_mask: NDArray[np.bool_]
+    names: list[str]
+    truncated: dict[str, int]
+    missing: dict[str, int]
+
+
+class Plan:
+    """The compiled transformation of columns into matrix and mask: immutable, hashable, the same on every machine.
+
+    Normalisation ``"minmax"`` is ``(x - min) * (1 / (max - min))`` by branch, ``"none"`` leaves values as they are.
+    Values are converted to the type that the specs give the branch first, whatever type they arrive in: floats are
+    cut towards zero for an integer branch, and what lies outside its type goes to the nearest limit. Values outside
+    the range are not clipped. A list longer than the width keeps its first values.
+
+    Parameters
+    ----------
+    specs
+        What the first pass learned.
+    normalize
+        ``"minmax"`` or ``"none"``.
+    pad_value
+        What stands in the matrix where there is no value; a finite float32 number.
+    widths
+        Padded lengths by name, in place of the largest lengths of the specs. 0 gives no column.
+
+    Raises
+    ------
+    SpecsError, BranchError, ParamsError
+        An argument is wrong, or two columns of the matrix would have the same name.
+
+    Examples
+    --------
+    >>> import numpy as np, mlaas4hep
+    >>> data = {"nJets": np.array([2, 1]), "jetPt": (np.array([0, 2, 3]), np.float32([90, 40, 120]))}
+    >>> plan = mlaas4hep.Plan(mlaas4hep.scan(data))
+    >>> plan.names
+    ['nJets', 'jetPt_0', 'jetPt_1']
+    >>> plan(data).data
+    array([[1.   , 0.625, 0.   ],
+           [0.   , 1.   , 0.   ]], dtype=float32)
+    """
+
+    __slots__ = ("_core",)
+
+    _core: _rust.Plan
+
+    def __init__(
+        self,
+        specs: Specs,
+        *,
+        normalize: str = "minmax",
+        pad_value: float = 0.0,
+        widths: Mapping[str, int] | None = None,
+    ) -> None:
+        """Compile specs."""
+        if not isinstance(specs, Specs):
+            raise SpecsError(f"specs is a {type(specs).__qualname__}; it must be Specs, as scan returns them")
+        if not isinstance(normalize, str):
+            raise ParamsError(f"normalize is {normalize!r}; it must be 'minmax' or 'none'")
+        self._core = _rust.Plan(specs._core, normalize, _number(pad_value), _widths(widths or {}))
+
+    @classmethod
+    def _of(cls, core: _rust.Plan) -> "Plan":
+        plan = object.__new__(cls)
+        plan._core = core
+        return plan
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> "Plan":
+        """Read a ``plan.json``; ``SpecsError`` names file and place of what is wrong."""
+        text = read_text(path)
+        try:
+            return cls._of(_rust.Plan.from_json(text))
+        except (SpecsError, ParamsError) as error:
+            raise SpecsError(f"{os.fspath(path)}: {error}") from None
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write the canonical JSON form, whole or not at all; a file that is there is replaced."""
+        write_text(path, self.to_text() + "\n")
+
+    def to_text(self) -> str:
+        """Return the canonical JSON form: equal plans have equal texts."""
+        return self._core.to_json()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON form, in hexadecimal: the plan's name everywhere."""
+        return self._core.hash
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the matrix's columns."""
+        return self._core.names
+
+    @property
+    def branches(self) -> list[str]:
+        """Names of the branches that the plan reads, in the order of their columns."""
+        return self._core.branches
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Padded length of each jagged branch."""
+        return self._core.widths
+
+    def __call__(self, data: object, *, threads: int | None = None, out: Out | None = None) -> Flat:
+        """Flatten ``data``; see :func:`flatten` for the arguments."""
+        run = self._core.run(data, resolve_threads(threads), out)
+        return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
+
+    def place(self, data: object, rows: NDArray[np.int64], out: Out, *, threads: int | None = None) -> Flat:
+        """Flatten events into chosen rows of ``out``: event i goes to row ``rows[i]``, or nowhere if that is -1.
+
+        Rows that no event goes to stay as they are; two events with the same row are a ``ParamsError``. Only events
+        that have a row are counted in ``truncated`` and ``missing``.
+        """
+        run = self._core.run(data, resolve_threads(threads), out, rows)
+        return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both do the same."""
+        return isinstance(other, Plan) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        """Hash of the canonical form."""
+        return hash(self.hash)
+
+    def __repr__(self) -> str:
+        """Return a short description."""
+        return f"Plan({len(self.branches)} branches, {len(self.names)} columns, {self.hash[:12]})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Plans travel to other processes as their JSON text."""
+        return _from_text, (self.to_text(),)
+
+
+def _from_text(text: str) -> Plan:
+    return Plan._of(_rust.Plan.from_json(text))
+
+
+def _number(pad_value: float) -> float:
+    if isinstance(pad_value, (bool, str)):
+        raise ParamsError(f"pad_value is {pad_value!r}; it must be a finite float32 number")
+    try:
+        return float(pad_value)
+    except (TypeError, ValueError):
+        raise ParamsError(f"pad_value is {pad_value!r}; it must be a finite float32 number") from None
+
+
+def _widths(widths: Mapping[str, int]) -> dict[str, int]:
+    for name, width in widths.items():
+        if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 0:
+            raise ParamsError(f"widths: branch {name!r} has {width!r}; it must be a whole number, not negative")
+    return {name: int(width) for name, width in widths.items()}
+
+
+def flatten(
+    data: object,
+    specs: Specs | None = None,
+    *,
+    normalize: str = "minmax",
+    pad_value: float = 0.0,
+    widths: Mapping[str, int] | None = None,
+    threads: int | None = None,
+    out: Out | None = None,
+) -> Flat:
+    """Flatten columns in memory: jagged to fixed size, padded, masked and normalised.
+
+    Parameters
+    ----------
+    data
+        Columns in memory, as for :func:`scan`. Columns that the specs do not name are ignored.
+    specs
+        What the first pass learned; ``None``: ``data`` are scanned first.
+    normalize, pad_value, widths
+        As in :class:`Plan`.
+    threads
+        Threads to use; ``None``: the variable ``MLAAS4HEP_NUM_THREADS``, else the CPUs that the process may use.
+        1 runs in the calling thread. The result does not depend on it.
+    out
+        ``(data, padding_mask)`` to fill: writeable, C order, exactly as wide as the plan, with at least as many rows
+        as there are events. What is returned are views of their first rows; rows behind stay as they are.
+
+    Returns
+    -------
+    Flat
+        ``data`` float32 and ``padding_mask`` bool, both of shape (events, columns), with names and counts. Missing
+        values (null, NaN, infinite) are masked and hold ``pad_value``.
+
+    Raises
+    ------
+    BranchError
+        A branch of the specs is absent, or flat instead of jagged.
+    ColumnError, SpecsError, ParamsError
+        Columns contradict themselves, or an argument is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np, mlaas4hep
+    >>> flat = mlaas4hep.flatten({"jetPt": (np.array([0, 2, 3]), np.float32([90, 40, 120]))})
+    >>> flat.data
+    array([[0.625, 0.   ],
+           [1.   , 0.   ]], dtype=float32)
+    >>> flat.padding_mask
+    array([[False, False],
+           [False,  True]])
+    """
+    if specs is None:
+        specs = scan(data, threads=threads)
+    plan = Plan(specs, normalize=normalize, pad_value=pad_value, widths=widths)
+    return plan(data, threads=threads, out=out)

@@ -1,0 +1,128 @@
+//! Columns of the same events, cut into segments in which every column is one piece.
+
+use std::collections::BTreeSet;
+
+use super::{Array, Column};
+use crate::error::{Error, Result};
+
+/// Columns with unique names and the same number of events.
+#[derive(Clone, Debug)]
+pub struct Table<'a> {
+    columns: Vec<Column<'a>>,
+    events: usize,
+}
+
+/// Consecutive events of a table in which every column is one piece.
+#[derive(Clone, Debug)]
+pub struct Segment<'a> {
+    /// The first event, counted within the table.
+    pub start: usize,
+    /// Number of events.
+    pub events: usize,
+    /// One piece for each column, in the table's order.
+    pub arrays: Vec<Array<'a>>,
+}
+
+impl<'a> Table<'a> {
+    /// A table of these columns.
+    pub fn new(columns: Vec<Column<'a>>) -> Result<Table<'a>> {
+        let Some(first) = columns.first() else {
+            return Err(Error::NoColumns);
+        };
+        let (name, events) = (first.name(), first.events());
+        let mut names = BTreeSet::new();
+        for column in &columns {
+            let branch = || column.name().to_owned();
+            if !names.insert(column.name()) {
+                return Err(Error::DuplicateColumn { branch: branch() });
+            }
+            if column.events() != events {
+                let other = name.to_owned();
+                return Err(Error::EventCount {
+                    branch: branch(),
+                    found: column.events(),
+                    other,
+                    expected: events,
+                });
+            }
+        }
+        Ok(Table { columns, events })
+    }
+
+    /// The columns.
+    pub fn columns(&self) -> &[Column<'a>] {
+        &self.columns
+    }
+
+    /// Number of events.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// The segments in order; together they hold every event once.
+    pub fn segments(&self) -> Vec<Segment<'a>> {
+        let mut cuts = BTreeSet::new();
+        for column in &self.columns {
+            let mut stop = 0;
+            for piece in column.pieces() {
+                stop += piece.events();
+                cuts.insert(stop);
+            }
+        }
+        let mut cursors = vec![(0, 0); self.columns.len()];
+        let mut start = 0;
+        let mut segments = Vec::with_capacity(cuts.len());
+        for stop in cuts.into_iter().filter(|&stop| stop > 0) {
+            let events = stop - start;
+            let each = self.columns.iter().zip(&mut cursors);
+            let arrays = each.map(|(column, cursor)| take(column, cursor, events)).collect();
+            segments.push(Segment { start, events, arrays });
+            start = stop;
+        }
+        segments
+    }
+}
+
+/// The next `events` events of a column, which lie in one piece; `cursor` is the piece and the event in it.
+fn take<'a>(column: &Column<'a>, cursor: &mut (usize, usize), events: usize) -> Array<'a> {
+    let (mut piece, mut start) = *cursor;
+    while start == column.pieces()[piece].events() {
+        (piece, start) = (piece + 1, 0);
+    }
+    *cursor = (piece, start + events);
+    column.pieces()[piece].slice(start, events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::column::{Data, Validity, Values};
+    use crate::schema::Kind;
+
+    fn flat<'a>(name: &'a str, pieces: &[&'a [f32]]) -> Column<'a> {
+        let array = |piece: &&'a [f32]| {
+            Array::Flat(Values::new(name, Data::Float32(piece), Validity::AllValid).unwrap())
+        };
+        Column::new(name, Kind::Flat, pieces.iter().map(array).collect()).unwrap()
+    }
+
+    #[test]
+    fn differently_chunked_columns_are_cut_at_every_edge() {
+        let a = flat("a", &[&[1.0, 2.0], &[], &[3.0, 4.0]]);
+        let b = flat("b", &[&[1.0, 2.0, 3.0], &[4.0]]);
+        let segments = Table::new(vec![a, b]).unwrap().segments();
+        let ranges: Vec<_> = segments.iter().map(|segment| (segment.start, segment.events)).collect();
+        assert_eq!(ranges, [(0, 2), (2, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn unequal_event_counts_and_equal_names_are_refused() {
+        let table = Table::new(vec![flat("a", &[&[1.0]]), flat("b", &[&[1.0, 2.0]])]);
+        assert_eq!(
+            table.unwrap_err().to_string(),
+            "branch 'b' has 2 events, but 'a' has 1; all columns need the same number"
+        );
+        assert!(Table::new(vec![flat("a", &[]), flat("a", &[])]).is_err());
+        assert!(matches!(Table::new(vec![]), Err(Error::NoColumns)));
+    }
+}

@@ -1,0 +1,20 @@
+//! Scan, plan and flatten columns of events. This crate knows nothing of Python.
+//!
+//! - [`column`]: views of flat and jagged columns, validated once
+//! - [`schema`]: kinds and types of branches
+//! - [`scan`](mod@scan), [`specs`]: the first pass and what it learned
+//! - [`plan`]: specs compiled to steps
+//! - [`run`](mod@run): the second pass, a plan over columns into matrix and mask
+//! - [`schedule`]: parts, mixing, chunks and order, from counts and a seed
+
+pub mod column;
+pub mod error;
+pub mod plan;
+pub mod pool;
+pub mod run;
+pub mod scan;
+// pub mod schedule;
+pub mod schema;
+pub mod specs;
+
+pub use error::{Error, Result};

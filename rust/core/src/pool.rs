@@ -1,0 +1,88 @@
+//! Threads: one pool for each number of threads, kept for the life of the process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::{iter, mem, process};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::error::{Error, Result};
+
+/// The pools of process `owner`. After a fork the child finds its parent's pools here, whose threads it does not
+/// have; it forgets them and makes its own.
+#[derive(Default)]
+struct Pools {
+    owner: u32,
+    by_threads: Option<HashMap<usize, Arc<ThreadPool>>>,
+}
+
+static POOLS: Mutex<Pools> = Mutex::new(Pools { owner: 0, by_threads: None });
+
+/// How many threads this process may use: its CPU affinity and cgroup's quota count.
+pub fn available() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Call `each` on every task, on up to `threads` threads, and return what it gave, in no certain order.
+///
+/// Each thread takes the next task when it is done with one, and has a `scratch` of its own for all its tasks. With
+/// one thread or one task everything runs in the calling thread.
+pub fn map<T: Send, S, R: Send>(
+    threads: usize,
+    tasks: Vec<T>,
+    scratch: impl Fn() -> S + Sync,
+    each: impl Fn(&mut S, T) -> R + Sync,
+) -> Result<Vec<R>> {
+    if threads <= 1 || tasks.len() <= 1 {
+        let mut scratch = scratch();
+        return Ok(tasks.into_iter().map(|task| each(&mut scratch, task)).collect());
+    }
+    let tasks = Mutex::new(tasks.into_iter());
+    let results = pool(threads)?.broadcast(|_| {
+        let mut scratch = scratch();
+        // A lock is poisoned only by a panic in another thread, which ends this call anyway.
+        let tasks = iter::from_fn(|| tasks.lock().ok()?.next());
+        tasks.map(|task| each(&mut scratch, task)).collect::<Vec<R>>()
+    });
+    Ok(results.into_iter().flatten().collect())
+}
+
+fn pool(threads: usize) -> Result<Arc<ThreadPool>> {
+    // A lock that another thread held while this process was forked is never released here: do not wait for it.
+    let Ok(mut pools) = POOLS.try_lock() else {
+        return build(threads);
+    };
+    if pools.owner != process::id() {
+        mem::forget(pools.by_threads.take());
+        pools.owner = process::id();
+    }
+    let by_threads = pools.by_threads.get_or_insert_with(HashMap::new);
+    if let Some(pool) = by_threads.get(&threads) {
+        return Ok(Arc::clone(pool));
+    }
+    let pool = build(threads)?;
+    by_threads.insert(threads, Arc::clone(&pool));
+    Ok(pool)
+}
+
+fn build(threads: usize) -> Result<Arc<ThreadPool>> {
+    let name = |index| format!("mlaas4hep-{index}");
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
+    pool.map(Arc::new).map_err(|error| Error::Threads { reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_is_done_once() {
+        let tasks: Vec<usize> = (0..1000).collect();
+        for threads in [1, 2, 4] {
+            let mut results = map(threads, tasks.clone(), || (), |(), task| task * 2).unwrap();
+            results.sort_unstable();
+            assert!(results.into_iter().eq(tasks.iter().map(|task| task * 2)), "{threads} threads");
+        }
+        assert!(available() >= 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! The conversion of the load step: values of the type that arrives to the type that the specs give.
+//!
+//! To an integer, floats are cut towards zero, and what lies outside the type goes to its nearest limit. To a bool,
+//! everything but 0 is true. To a float, numbers are rounded to nearest even, once.
+
+use super::scale::Real;
+use crate::column::{Bools, Native};
+
+/// A number in one of three wide forms, each of which holds every number of its types exactly.
+#[derive(Clone, Copy)]
+pub(super) enum Wide {
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+}
+
+/// A type that values can be converted from and to.
+pub(super) trait Convert: Real + Native {
+    /// As a wide number.
+    fn wide(self) -> Wide;
+    /// From a wide number.
+    fn narrow(wide: Wide) -> Self;
+    /// Room for converted numbers of this type.
+    fn room(scratch: &mut Converted) -> &mut Vec<Self>;
+}
+
+macro_rules! integers {
+    ($($type:ident: $form:ident($wide:ty)),*) => {
+        $(impl Convert for $type {
+            #[inline(always)]
+            fn wide(self) -> Wide {
+                Wide::$form(self as $wide)
+            }
+            #[inline(always)]
+            fn narrow(wide: Wide) -> Self {
+                match wide {
+                    Wide::Signed(value) => Self::try_from(value).unwrap_or(if value < 0 { Self::MIN } else { Self::MAX }),
+                    Wide::Unsigned(value) => Self::try_from(value).unwrap_or(Self::MAX),
+                    Wide::Float(value) => value as Self,
+                }
+            }
+            fn room(scratch: &mut Converted) -> &mut Vec<Self> {
+                &mut scratch.$type
+            }
+        })*
+    };
+}
+integers!(i8: Signed(i64), i16: Signed(i64), i32: Signed(i64), i64: Signed(i64), u8: Unsigned(u64),
+    u16: Unsigned(u64), u32: Unsigned(u64), u64: Unsigned(u64));
+
+macro_rules! floats {
+    ($($type:ident),*) => {
+        $(impl Convert for $type {
+            #[inline(always)]
+            fn wide(self) -> Wide {
+                Wide::Float(self.into())
+            }
+            #[inline(always)]
+            fn narrow(wide: Wide) -> Self {
+                match wide {
+                    Wide::Signed(value) => value as Self,
+                    Wide::Unsigned(value) => value as Self,
+                    Wide::Float(value) => value as Self,
+                }
+            }
+            fn room(scratch: &mut Converted) -> &mut Vec<Self> {
+                &mut scratch.$type
+            }
+        })*
+    };
+}
+floats!(f32, f64);
+
+/// Buffers for converted numbers, one a type, reused from block to block.
+#[derive(Default)]
+pub(super) struct Converted {
+    i8: Vec<i8>,
+    i16: Vec<i16>,
+    i32: Vec<i32>,
+    i64: Vec<i64>,
+    u8: Vec<u8>,
+    u16: Vec<u16>,
+    u32: Vec<u32>,
+    u64: Vec<u64>,
+    f32: Vec<f32>,
+    f64: Vec<f64>,
+}
+
+/// `numbers` as values of `T`.
+pub(super) fn convert<'s, S: Convert, T: Convert>(numbers: &[S], scratch: &'s mut Converted) -> &'s [T] {
+    let room = T::room(scratch);
+    room.clear();
+    room.extend(numbers.iter().map(|&number| T::narrow(number.wide())));
+    room
+}
+
+/// Bools as values of `T`: 0 or 1.
+pub(super) fn convert_bools<'s, T: Convert>(bools: &Bools<'_>, scratch: &'s mut Converted) -> &'s [T] {
+    let room = T::room(scratch);
+    room.clear();
+    room.extend((0..bools.len()).map(|index| T::narrow(Wide::Unsigned(bools.get(index).into()))));
+    room
+}
+
+/// `numbers` as bools, 0 or 1. What is not finite is missing, so its truth does not matter.
+pub(super) fn truth<'s, S: Convert>(numbers: &[S], scratch: &'s mut Converted) -> &'s [u8] {
+    scratch.u8.clear();
+    scratch.u8.extend(numbers.iter().map(|&number| u8::from(number.double() != 0.0)));
+    &scratch.u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversions_saturate_cut_and_round_once() {
+        let mut scratch = Converted::default();
+        assert_eq!(convert::<f64, i8>(&[3.9, -3.9, 300.0, -1e300], &mut scratch), [3, -3, 127, -128]);
+        assert_eq!(convert::<i64, u8>(&[-1, 256, 7], &mut scratch), [0, 255, 7]);
+        assert_eq!(convert::<u64, i64>(&[u64::MAX, 1], &mut scratch), [i64::MAX, 1]);
+        // Through float64 this would be rounded twice, to 16777216.
+        assert_eq!(convert::<i64, f32>(&[(1 << 54) + (1 << 30) + 1], &mut scratch), [18014400656965632.0]);
+        assert_eq!(truth(&[0.0, -0.5, 2.0], &mut scratch), [0, 1, 1]);
+    }
+}

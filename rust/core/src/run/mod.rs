@@ -1,0 +1,252 @@
+//! The second pass: a plan over columns, straight into the matrix and its mask.
+//!
+//! Events are taken in blocks of some hundred; see `block.rs` for what happens to one. Blocks are independent, so
+//! that threads change nothing but the time.
+
+mod block;
+mod convert;
+mod normalize;
+mod output;
+mod scale;
+
+pub use output::{Output, Placement};
+
+use crate::column::{Array, Segment, Table};
+use crate::error::{Error, Result, hint};
+use crate::plan::Plan;
+use crate::pool;
+use block::{Block, Scratch};
+use scale::Scale;
+
+/// Events of a block, if their lists are not very long.
+const BLOCK_EVENTS: usize = 512;
+/// Values of all branches together that a block should not exceed, so that its scratch stays in the cache.
+const BLOCK_VALUES: usize = 1 << 18;
+
+/// What a run counted for one branch, over the events that it wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BranchCounts {
+    /// Values that are null, NaN or infinite, and null lists.
+    pub missing: u64,
+    /// Values cut off because their list is longer than the width.
+    pub truncated: u64,
+}
+
+/// What every block of a run needs to know.
+struct Work<'p> {
+    plan: &'p Plan,
+    /// For each branch of the plan its column in the table.
+    columns: Vec<usize>,
+    scales: Vec<Scale>,
+}
+
+/// Run `plan` over the events of `table`, on up to `threads` threads: every event's row of `output` is filled whole, the
+/// others stay as they are. Returns the counts of each branch of the plan. The result does not depend on `threads`.
+pub fn run(
+    plan: &Plan,
+    table: &Table<'_>,
+    output: &mut Output<'_>,
+    rows: Option<&[i64]>,
+    threads: usize,
+) -> Result<Vec<BranchCounts>> {
+    let columns = bind(plan, table)?;
+    let scales = plan.branches().iter().map(|branch| Scale::new(branch.normalize, branch.dtype)).collect();
+    let work = Work { plan, columns, scales };
+    let placement = match rows {
+        None => Placement::in_order(table.events(), output.rows())?,
+        Some(rows) => Placement::mapped(rows, table.events(), output.rows())?,
+    };
+    if output.width() != plan.width() {
+        let (found, expected) = (output.width(), plan.width().to_string());
+        return Err(Error::OutShape { what: "the matrix", found, unit: "columns", expected });
+    }
+    let segments = table.segments();
+    let leaders: Vec<Vec<usize>> = segments.iter().map(|segment| leaders(&work, segment)).collect();
+    let ranges: Vec<_> =
+        segments.iter().zip(&leaders).flat_map(|(segment, leaders)| cut(&work, segment, leaders)).collect();
+    let counts: Vec<usize> = ranges.iter().map(|range| range.events).collect();
+    let blocks = ranges.into_iter().zip(output.split(placement, &counts));
+    let blocks = blocks.map(|(Range { segment, leaders, start, events }, rows)| Block {
+        segment,
+        leaders,
+        start,
+        events,
+        rows,
+    });
+    let none = vec![BranchCounts::default(); plan.branches().len()];
+    let parts = pool::map(threads, blocks.collect(), Scratch::default, |scratch, mut block| {
+        let mut counts = none.clone();
+        block.run(&work, scratch, &mut counts);
+        counts
+    })?;
+    Ok(parts.into_iter().fold(none.clone(), add))
+}
+
+fn add(mut sum: Vec<BranchCounts>, part: Vec<BranchCounts>) -> Vec<BranchCounts> {
+    for (sum, part) in sum.iter_mut().zip(part) {
+        sum.missing += part.missing;
+        sum.truncated += part.truncated;
+    }
+    sum
+}
+
+/// For each branch of the plan its column in the table.
+fn bind(plan: &Plan, table: &Table<'_>) -> Result<Vec<usize>> {
+    let find = |branch: &crate::plan::BranchPlan| {
+        let columns = table.columns();
+        let Some(index) = columns.iter().position(|column| column.name() == branch.name) else {
+            let hint = hint(&branch.name, columns.iter().map(|column| column.name()));
+            return Err(Error::MissingBranch { branch: branch.name.clone(), hint });
+        };
+        let found = columns[index].kind();
+        if found != branch.kind {
+            return Err(Error::WrongKind { branch: branch.name.clone(), found, expected: branch.kind });
+        }
+        Ok(index)
+    };
+    plan.branches().iter().map(find).collect()
+}
+
+/// For each branch of the plan the first one whose lists lie at the same places; a flat branch is its own.
+fn leaders(work: &Work<'_>, segment: &Segment<'_>) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    let mut leaders = Vec::with_capacity(work.columns.len());
+    for (branch, &column) in work.columns.iter().enumerate() {
+        let Array::Jagged(lists) = &segment.arrays[column] else {
+            leaders.push(branch);
+            continue;
+        };
+        let same = |&&leader: &&usize| match &segment.arrays[work.columns[leader]] {
+            Array::Jagged(other) => lists.same_layout(other),
+            Array::Flat(_) => false,
+        };
+        let leader = found.iter().find(same).copied().unwrap_or(branch);
+        if leader == branch {
+            found.push(branch);
+        }
+        leaders.push(leader);
+    }
+    leaders
+}
+
+/// A block before it has rows.
+struct Range<'s, 'a> {
+    segment: &'s Segment<'a>,
+    leaders: &'s [usize],
+    start: usize,
+    events: usize,
+}
+
+/// Cut a segment into blocks.
+fn cut<'s, 'a>(work: &Work<'_>, segment: &'s Segment<'a>, leaders: &'s [usize]) -> Vec<Range<'s, 'a>> {
+    let mut ranges = Vec::with_capacity(segment.events / BLOCK_EVENTS + 1);
+    let mut start = 0;
+    while start < segment.events {
+        let mut events = BLOCK_EVENTS.min(segment.events - start);
+        while events > 1 && values(work, segment, start, events) > BLOCK_VALUES {
+            events = events.div_ceil(2);
+        }
+        ranges.push(Range { segment, leaders, start, events });
+        start += events;
+    }
+    ranges
+}
+
+/// How many values these events have in all branches.
+fn values(work: &Work<'_>, segment: &Segment<'_>, start: usize, events: usize) -> usize {
+    let of_branch = |&column: &usize| match &segment.arrays[column] {
+        Array::Flat(_) => events,
+        Array::Jagged(lists) => lists.offsets().start(start + events) - lists.offsets().start(start),
+    };
+    work.columns.iter().map(of_branch).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::column::{Column, Data, Lists, Offsets, Validity, Values};
+    use crate::plan::Options;
+    use crate::scan::scan;
+    use crate::schema::Kind;
+
+    const OFFSETS: [i64; 5] = [1, 3, 3, 4, 7];
+    const PT: [f32; 7] = [-1.0, 10.0, 20.0, f32::NAN, 30.0, 40.0, 50.0];
+    const MET: [i32; 4] = [1, 2, 3, 5];
+
+    fn values(data: Data<'_>) -> Values<'_> {
+        Values::new("x", data, Validity::AllValid).unwrap()
+    }
+
+    /// `met` in one piece and `pt` in two, of four events.
+    fn table() -> Table<'static> {
+        let lists = |offsets: &'static [i64]| {
+            Array::Jagged(
+                Lists::new("pt", Offsets::Int64(offsets), Validity::AllValid, values(Data::Float32(&PT)))
+                    .unwrap(),
+            )
+        };
+        let pieces = vec![lists(&OFFSETS[..3]), lists(&OFFSETS[2..])];
+        let met = Column::new("met", Kind::Flat, vec![Array::Flat(values(Data::Int32(&MET)))]).unwrap();
+        Table::new(vec![Column::new("pt", Kind::Jagged, pieces).unwrap(), met]).unwrap()
+    }
+
+    fn plan(width: u64) -> Plan {
+        let widths = [("pt".to_owned(), width)].into();
+        let options = Options { pad_value: -9.0, widths, ..Options::default() };
+        Plan::new(&scan(&table(), 1).unwrap(), &options).unwrap()
+    }
+
+    /// Matrix and mask of four rows, which hold 7 where nothing was written, and the counts of met and pt.
+    fn filled(plan: &Plan, rows: Option<&[i64]>, threads: usize) -> (Vec<f32>, Vec<u8>, Vec<BranchCounts>) {
+        let (mut data, mut mask) = (vec![7.0; 4 * plan.width()], vec![7; 4 * plan.width()]);
+        let mut output = Output::new(&mut data, &mut mask, 4, plan.width()).unwrap();
+        let counts = run(plan, &table(), &mut output, rows, threads).unwrap();
+        (data, mask, counts)
+    }
+
+    #[test]
+    fn rows_are_padded_masked_and_normalised() {
+        let (data, mask, counts) = filled(&plan(2), None, 1);
+        assert_eq!(data, [0.0, 0.0, 0.25, 0.25, -9.0, -9.0, 0.5, -9.0, -9.0, 1.0, 0.5, 0.75]);
+        assert_eq!(mask, [0, 0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0]);
+        assert_eq!(counts[1], BranchCounts { missing: 1, truncated: 1 });
+    }
+
+    #[test]
+    fn rows_go_where_they_are_sent_and_others_stay() {
+        let (data, mask, counts) = filled(&plan(1), Some(&[3, -1, -1, 0]), 1);
+        assert_eq!(data, [1.0, 0.5, 7.0, 7.0, 7.0, 7.0, 0.0, 0.0]);
+        assert_eq!(mask, [0, 0, 7, 7, 7, 7, 0, 0]);
+        assert_eq!(counts[1], BranchCounts { missing: 0, truncated: 3 });
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        for width in [0, 1, 3, 5] {
+            assert_eq!(filled(&plan(width), None, 1), filled(&plan(width), None, 4), "width {width}");
+        }
+    }
+
+    #[test]
+    fn a_plan_reads_back_and_refuses_what_does_not_fit() {
+        let plan = plan(2);
+        assert_eq!(Plan::from_json(plan.to_json()).unwrap(), plan);
+        let message = |text: &str| Plan::from_json(text).unwrap_err().to_string();
+        assert_eq!(
+            message(&plan.to_json().replace("\"column\":1", "\"column\":2")),
+            "plan: step 4 is out of place; it must be linked to its neighbours, of a new branch, in the next free column"
+        );
+        assert_eq!(
+            message("{\"version\":2}"),
+            "plan: version 2 is newer than this program, which knows version 1"
+        );
+        let flat = Column::new("pt", Kind::Flat, vec![Array::Flat(values(Data::Int32(&MET)))]).unwrap();
+        let (mut data, mut mask) = ([0.0; 12], [0; 12]);
+        let mut output = Output::new(&mut data, &mut mask, 4, 3).unwrap();
+        let wrong = run(&plan, &Table::new(vec![flat]).unwrap(), &mut output, None, 1);
+        assert_eq!(
+            wrong.unwrap_err().to_string(),
+            "branch 'met' is not in the data, but the specs name it (did you mean 'pt'?)"
+        );
+    }
+}

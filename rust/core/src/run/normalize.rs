@@ -1,0 +1,113 @@
+//! The load and scale steps for a run of contiguous values: any type in, normalised float32 and flags out.
+
+use super::convert::{Convert, Converted, convert, convert_bools, truth};
+use super::scale::{Real, Scale};
+use crate::column::{Data, Values, with_numbers};
+use crate::schema::DType;
+
+/// Normalised values of several branches, one region each, and buffers to make them; reused from block to block.
+#[derive(Default)]
+pub(super) struct Scratch {
+    values: Vec<f32>,
+    /// Whether each value is missing; meaningful only in regions where one is.
+    flags: Vec<bool>,
+    converted: Converted,
+}
+
+/// Where a branch's values lie in the scratch.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Region {
+    start: usize,
+    /// Whether one of the values is missing, so that the flags tell which.
+    pub(super) missing: bool,
+}
+
+impl Scratch {
+    /// Forget every region.
+    pub(super) fn clear(&mut self) {
+        self.values.clear();
+    }
+
+    /// The normalised values `start..stop` of a region.
+    #[inline]
+    pub(super) fn values(&self, region: Region, (start, stop): (usize, usize)) -> &[f32] {
+        &self.values[region.start + start..region.start + stop]
+    }
+
+    /// Which of the values `start..stop` of a region are missing; none where the region says so.
+    #[inline]
+    pub(super) fn flags(&self, region: Region, (start, stop): (usize, usize)) -> &[bool] {
+        if region.missing { &self.flags[region.start + start..region.start + stop] } else { &[] }
+    }
+
+    /// Convert `values` to `dtype`, normalise them, put `pad` where one is missing, and keep them in a new region.
+    pub(super) fn add(&mut self, values: &Values<'_>, dtype: DType, scale: &Scale, pad: f32) -> Region {
+        let start = self.values.len();
+        self.values.resize(start + values.len(), 0.0);
+        let missing = match dtype {
+            DType::Bool => self.bools(values, scale, pad, start),
+            DType::Int8 => self.typed::<i8>(values, scale, pad, start),
+            DType::Int16 => self.typed::<i16>(values, scale, pad, start),
+            DType::Int32 => self.typed::<i32>(values, scale, pad, start),
+            DType::Int64 => self.typed::<i64>(values, scale, pad, start),
+            DType::UInt8 => self.typed::<u8>(values, scale, pad, start),
+            DType::UInt16 => self.typed::<u16>(values, scale, pad, start),
+            DType::UInt32 => self.typed::<u32>(values, scale, pad, start),
+            DType::UInt64 => self.typed::<u64>(values, scale, pad, start),
+            DType::Float32 => self.typed::<f32>(values, scale, pad, start),
+            DType::Float64 => self.typed::<f64>(values, scale, pad, start),
+        };
+        let missing = missing || !values.validity().all_valid();
+        if missing {
+            self.flag(values, dtype, pad, start);
+        }
+        Region { start, missing }
+    }
+
+    /// Values that the plan takes as numbers of `T`; tells whether one is not finite.
+    fn typed<T: Convert>(&mut self, values: &Values<'_>, scale: &Scale, pad: f32, start: usize) -> bool {
+        let out = &mut self.values[start..];
+        if let Some(numbers) = T::of(values.data()) {
+            return scale.apply(numbers, pad, out);
+        }
+        with_numbers!(values.data(),
+            numbers => {
+                let arrived = numbers.iter().any(|number| !number.present());
+                arrived | scale.apply(convert::<_, T>(numbers, &mut self.converted), pad, out)
+            },
+            bools => scale.apply(convert_bools::<T>(bools, &mut self.converted), pad, out)
+        )
+    }
+
+    /// Values that the plan takes as bools.
+    fn bools(&mut self, values: &Values<'_>, scale: &Scale, pad: f32, start: usize) -> bool {
+        let out = &mut self.values[start..];
+        with_numbers!(values.data(),
+            numbers => {
+                let arrived = numbers.iter().any(|number| !number.present());
+                arrived | scale.apply(truth(numbers, &mut self.converted), pad, out)
+            },
+            bools => scale.apply(convert_bools::<u8>(bools, &mut self.converted), pad, out)
+        )
+    }
+
+    /// Flag what is null, or not finite before or after its conversion, and put `pad` there.
+    fn flag(&mut self, values: &Values<'_>, dtype: DType, pad: f32, start: usize) {
+        self.flags.resize(self.flags.len().max(start + values.len()), false);
+        let flags = &mut self.flags[start..start + values.len()];
+        let narrow = dtype == DType::Float32;
+        match values.data() {
+            Data::Bool(_) => flags.fill(false),
+            data => with_numbers!(data,
+                numbers => for (flag, number) in flags.iter_mut().zip(*numbers) {
+                    *flag = !number.present() || (narrow && !number.single().present());
+                },
+                _bools => {}
+            ),
+        }
+        for (index, (flag, value)) in flags.iter_mut().zip(&mut self.values[start..]).enumerate() {
+            *flag |= values.validity().is_null(index);
+            *value = if *flag { pad } else { *value };
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The matrix and its mask while a run fills them, row by row, from several threads.
+//!
+//! This is the only unsafe code of the crate. Threads get the rows of different events; that different events have
+//! different rows is what [`Placement`] proves before a run begins.
+
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+
+use crate::error::{Error, Result};
+
+/// A matrix and a mask of `rows` rows and `width` columns each; the mask's bytes are 1 for padding and 0 for values.
+pub struct Output<'a> {
+    data: *mut f32,
+    mask: *mut u8,
+    rows: usize,
+    width: usize,
+    buffers: PhantomData<(&'a mut [f32], &'a mut [u8])>,
+}
+
+impl<'a> Output<'a> {
+    /// Fill these buffers, in C order, with rows of `width` columns. Both must hold the same whole number of rows.
+    pub fn new(data: &'a mut [f32], mask: &'a mut [u8], rows: usize, width: usize) -> Result<Output<'a>> {
+        let needed = rows.saturating_mul(width);
+        for (what, found) in [("the matrix", data.len()), ("the padding mask", mask.len())] {
+            if found != needed {
+                let expected = format!("{rows} rows of {width} columns");
+                return Err(Error::OutShape { what, found, unit: "values", expected });
+            }
+        }
+        Ok(Output { data: data.as_mut_ptr(), mask: mask.as_mut_ptr(), rows, width, buffers: PhantomData })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Hand out the rows of consecutive events: of the first `counts[0]`, of the next `counts[1]`, and so on.
+    pub(super) fn split<'p>(&'p mut self, placement: Placement<'p>, counts: &[usize]) -> Vec<Rows<'p>> {
+        let mut next = 0;
+        let part = |&events: &usize| {
+            let first = next;
+            next += events;
+            Rows {
+                data: self.data,
+                mask: self.mask,
+                rows: self.rows,
+                width: self.width,
+                placement,
+                first,
+                events,
+                buffers: PhantomData,
+            }
+        };
+        counts.iter().map(part).collect()
+    }
+}
+
+/// The rows that some consecutive events go to, which nobody else has.
+pub(super) struct Rows<'a> {
+    data: *mut f32,
+    mask: *mut u8,
+    rows: usize,
+    width: usize,
+    placement: Placement<'a>,
+    first: usize,
+    events: usize,
+    buffers: PhantomData<(&'a mut [f32], &'a mut [u8])>,
+}
+
+// SAFETY: Rows stands for exclusive borrows of plain numbers: `split` gives every event to one Rows only, and a
+// placement sends no two events to the same row.
+unsafe impl Send for Rows<'_> {}
+
+impl Rows<'_> {
+    /// Matrix and mask in the row of event `event`, counted within these; nothing if the event is left out.
+    #[inline]
+    pub(super) fn get(&mut self, event: usize) -> Option<(&mut [f32], &mut [u8])> {
+        if event >= self.events {
+            return None;
+        }
+        let row = self.placement.row(self.first + event).filter(|&row| row < self.rows)?;
+        let start = row * self.width;
+        // SAFETY: `Output::new` saw buffers of rows * width values, borrowed as long as these Rows; row < rows. The
+        // row belongs to this event, the event to these Rows, and they are borrowed mutably while the slices live.
+        unsafe {
+            let data = std::slice::from_raw_parts_mut(self.data.add(start), self.width);
+            let mask = std::slice::from_raw_parts_mut(self.mask.add(start), self.width);
+            Some((data, mask))
+        }
+    }
+
+    /// Whether the event has a row.
+    pub(super) fn has(&self, event: usize) -> bool {
+        self.placement.row(self.first + event).is_some()
+    }
+}
+
+/// Which row each event of a run goes to. No two events go to the same one.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement<'a> {
+    rows: Option<&'a [i64]>,
+}
+
+impl<'a> Placement<'a> {
+    /// Event i goes to row i of `available` ones.
+    pub fn in_order(events: usize, available: usize) -> Result<Placement<'static>> {
+        if events > available {
+            let expected = format!("at least {events}");
+            return Err(Error::OutShape { what: "the matrix", found: available, unit: "rows", expected });
+        }
+        Ok(Placement { rows: None })
+    }
+
+    /// Event i goes to row `rows[i]`; those with -1 are left out.
+    pub fn mapped(rows: &'a [i64], events: usize, available: usize) -> Result<Placement<'a>> {
+        if rows.len() != events {
+            return Err(Error::RowCount { found: rows.len(), expected: events });
+        }
+        let mut taken = vec![false; available];
+        for (event, &row) in rows.iter().enumerate().filter(|(_, row)| **row != -1) {
+            match usize::try_from(row).ok().and_then(|row| taken.get_mut(row)) {
+                None => return Err(Error::RowOutside { event, row, available }),
+                Some(taken) if *taken => return Err(Error::RowTwice { row }),
+                Some(taken) => *taken = true,
+            }
+        }
+        Ok(Placement { rows: Some(rows) })
+    }
+
+    /// The row of an event, or nothing if it is left out.
+    #[inline]
+    pub(super) fn row(&self, event: usize) -> Option<usize> {
+        match self.rows {
+            None => Some(event),
+            Some(rows) => usize::try_from(rows[event]).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_must_be_different_and_inside() {
+        let message =
+            |rows: &[i64]| Placement::mapped(rows, rows.len(), 3).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(message(&[0, 2, 0]), "rows: two events go to row 0");
+        assert_eq!(message(&[3]), "rows: event 0 goes to row 3, but the output has 3 rows");
+        assert_eq!(message(&[0, -2]), "rows: event 1 goes to row -2, but the output has 3 rows");
+        let placement = Placement::mapped(&[2, -1, 0], 3, 3).unwrap();
+        assert_eq!([0, 1, 2].map(|event| placement.row(event)), [Some(2), None, Some(0)]);
+    }
+}

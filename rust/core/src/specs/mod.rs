@@ -1,0 +1,166 @@
+//! What the scan learned of each branch; mergeable across chunks, files and machines in any order.
+
+mod json;
+mod number;
+
+use std::collections::BTreeMap;
+
+pub use number::Number;
+pub(crate) use number::{larger, smaller};
+
+use crate::error::{Error, Result, hint};
+use crate::schema::{DType, Kind, TypeSet};
+
+/// How many values there were. Merging adds them up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Values: entries of all lists, or events of a flat branch; nulls among them included.
+    pub values: u64,
+    /// Nulls: null values and null lists.
+    pub nulls: u64,
+    /// Values that are NaN.
+    pub nan: u64,
+    /// Values that are infinite.
+    pub infinite: u64,
+}
+
+impl Counts {
+    /// Both together.
+    pub fn plus(self, other: Counts) -> Counts {
+        Counts {
+            values: self.values + other.values,
+            nulls: self.nulls + other.nulls,
+            nan: self.nan + other.nan,
+            infinite: self.infinite + other.infinite,
+        }
+    }
+}
+
+/// What is known of one branch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BranchSpecs {
+    /// Flat or jagged.
+    pub kind: Kind,
+    /// The types it was seen with.
+    pub types: TypeSet,
+    /// Largest length of a list; 1 for a flat branch.
+    pub width: u64,
+    /// Smallest and largest finite value; absent where there is none.
+    pub range: Option<(Number, Number)>,
+    /// Absent in specs of the original.
+    pub counts: Option<Counts>,
+}
+
+impl BranchSpecs {
+    /// The one type that holds every value.
+    pub fn dtype(&self) -> DType {
+        self.types.promoted()
+    }
+
+    fn merged(&self, other: &BranchSpecs) -> BranchSpecs {
+        let split =
+            |range: Option<(Number, Number)>| (range.map(|range| range.0), range.map(|range| range.1));
+        let ((min, max), (other_min, other_max)) = (split(self.range), split(other.range));
+        BranchSpecs {
+            kind: self.kind,
+            types: self.types.union(other.types),
+            width: self.width.max(other.width),
+            range: smaller(min, other_min).zip(larger(max, other_max)),
+            counts: self.counts.zip(other.counts).map(|(left, right)| left.plus(right)),
+        }
+    }
+}
+
+/// Events of a file that are used, by part: train, validation, test.
+pub type Parts = [u64; 3];
+
+/// What the first pass learned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Specs {
+    branches: BTreeMap<String, BranchSpecs>,
+    /// Entries of each file.
+    files: BTreeMap<String, u64>,
+    total: u64,
+    selected: BTreeMap<String, Parts>,
+}
+
+impl Specs {
+    /// Specs of these branches, over `total` events in memory.
+    pub fn new(branches: BTreeMap<String, BranchSpecs>, total: u64) -> Specs {
+        Specs { branches, total, ..Specs::default() }
+    }
+
+    /// The branches in the order of their names' code points.
+    pub fn branches(&self) -> impl Iterator<Item = (&str, &BranchSpecs)> {
+        self.branches.iter().map(|(name, branch)| (name.as_str(), branch))
+    }
+
+    /// The branches of one kind, in the order of their names.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&str, &BranchSpecs)> {
+        self.branches().filter(move |(_, branch)| branch.kind == kind)
+    }
+
+    /// One branch, or an error that names the nearest.
+    pub fn branch(&self, name: &str) -> Result<&BranchSpecs> {
+        self.branches.get(name).ok_or_else(|| Error::UnknownBranch {
+            branch: name.to_owned(),
+            hint: hint(name, self.branches.keys().map(String::as_str)),
+        })
+    }
+
+    /// Entries of each file, and how many events there are in all.
+    pub fn events(&self) -> (&BTreeMap<String, u64>, u64) {
+        (&self.files, self.total)
+    }
+
+    /// Events used of each file and part.
+    pub fn selected(&self) -> &BTreeMap<String, Parts> {
+        &self.selected
+    }
+
+    /// The same, over these files.
+    pub fn with_files(&self, files: BTreeMap<String, u64>, selected: BTreeMap<String, Parts>) -> Specs {
+        let total = files.values().sum();
+        Specs { branches: self.branches.clone(), files, total, selected }
+    }
+
+    /// Only these branches.
+    pub fn select<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Specs> {
+        let branches = names.map(|name| Ok((name.to_owned(), *self.branch(name)?)));
+        Ok(Specs { branches: branches.collect::<Result<_>>()?, ..self.clone() })
+    }
+
+    /// Both together, the same in any order and grouping. Both must have the same branches of the same kinds.
+    pub fn merged(&self, other: &Specs) -> Result<Specs> {
+        let mut branches = BTreeMap::new();
+        for (name, left) in &self.branches {
+            let Some(right) = other.branches.get(name) else {
+                return Err(Error::MergeBranches { branch: name.clone() });
+            };
+            if left.kind != right.kind {
+                return Err(Error::MergeKinds { branch: name.clone(), first: left.kind, second: right.kind });
+            }
+            branches.insert(name.clone(), left.merged(right));
+        }
+        if let Some(name) = other.branches.keys().find(|name| !self.branches.contains_key(*name)) {
+            return Err(Error::MergeBranches { branch: name.clone() });
+        }
+        let mut files = self.files.clone();
+        for (file, events) in &other.files {
+            *files.entry(file.clone()).or_default() += events;
+        }
+        let mut selected = self.selected.clone();
+        for (file, parts) in &other.selected {
+            let sum = selected.entry(file.clone()).or_default();
+            sum.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+        }
+        Ok(Specs { branches, files, total: self.total + other.total, selected })
+    }
+
+    /// All of them together.
+    pub fn merge<'a>(parts: impl IntoIterator<Item = &'a Specs>) -> Result<Specs> {
+        let mut parts = parts.into_iter();
+        let first = parts.next().ok_or(Error::NothingToMerge)?;
+        parts.try_fold(first.clone(), |merged, part| merged.merged(part))
+    }
+}

@@ -1,0 +1,169 @@
+//! Arrow data as columns, through the PyCapsule interface.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
+use arrow_array::{Array as _, ArrayRef, StructArray, make_array, new_empty_array};
+use arrow_buffer::NullBuffer;
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field};
+use mlaas4hep_core::Result;
+use mlaas4hep_core::column::{Array, Bits, Bools, Data, Lists, Offsets, Validity, Values};
+use mlaas4hep_core::schema::Kind;
+use pyo3::prelude::*;
+use pyo3_arrow::input::AnyArray;
+
+use super::{Found, Wanted};
+use crate::error::ColumnError;
+
+/// An array of numbers or of lists of numbers.
+pub(super) struct Piece(ArrayRef);
+
+/// The columns of a table, record batch, struct array, or stream of these.
+pub(super) fn columns<'py>(
+    data: &Bound<'py, PyAny>,
+    wanted: Wanted<'_>,
+) -> PyResult<Vec<(String, Found<'py>)>> {
+    let (chunks, dtype) = chunks(data)?;
+    let DataType::Struct(fields) = dtype else {
+        let message =
+            format!("the data are an Arrow array of {dtype}; give a table, a record batch or a struct array");
+        return Err(ColumnError::new_err(message));
+    };
+    let records: Vec<&StructArray> = chunks.iter().map(|chunk| chunk.as_struct()).collect();
+    let wanted =
+        fields.iter().enumerate().filter(|(_, field)| wanted.is_none_or(|wanted| wanted(field.name())));
+    wanted
+        .map(|(index, field)| {
+            let chunks = records.iter().map(|record| under(record.nulls(), record.column(index)));
+            let chunks = chunks.collect::<PyResult<Vec<_>>>()?;
+            Ok((field.name().clone(), look(field.name(), chunks, field.data_type())?))
+        })
+        .collect()
+}
+
+/// One column.
+pub(super) fn column<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
+    let (chunks, dtype) = chunks(value)?;
+    look(name, chunks, &dtype)
+}
+
+fn chunks(data: &Bound<'_, PyAny>) -> PyResult<(Vec<ArrayRef>, DataType)> {
+    let array = data.extract::<AnyArray>()?.into_chunked_array()?;
+    let (chunks, field) = array.into_inner();
+    Ok((chunks, field.data_type().clone()))
+}
+
+/// The array with null wherever its record is null.
+fn under(record: Option<&NullBuffer>, array: &ArrayRef) -> PyResult<ArrayRef> {
+    let Some(record) = record.filter(|record| record.null_count() > 0) else {
+        return Ok(Arc::clone(array));
+    };
+    let nulls = NullBuffer::union(Some(record), array.logical_nulls().as_ref());
+    let data = array.to_data().into_builder().nulls(nulls).build();
+    data.map(make_array).map_err(|error| ColumnError::new_err(error.to_string()))
+}
+
+/// Make a column of the chunks, or say why they hold no numbers.
+fn look<'py>(name: &str, mut chunks: Vec<ArrayRef>, dtype: &DataType) -> PyResult<Found<'py>> {
+    let (kind, packed) = match plain(dtype) {
+        Ok(plain) => plain,
+        Err(reason) => return Ok(Found::NoNumbers(reason)),
+    };
+    if chunks.is_empty() {
+        chunks.push(new_empty_array(&packed));
+    }
+    let pack = |chunk: ArrayRef| if *chunk.data_type() == packed { Ok(chunk) } else { cast(&chunk, &packed) };
+    let pieces = chunks.into_iter().map(|chunk| pack(chunk).map(|chunk| super::Piece::Arrow(Piece(chunk))));
+    let pieces = pieces.collect::<std::result::Result<_, _>>();
+    pieces
+        .map(|pieces| Found::Pieces(kind, pieces))
+        .map_err(|error| ColumnError::new_err(format!("branch '{name}': {error}")))
+}
+
+/// The kind of a column and the type without dictionaries, runs, views and halves; or why it holds no numbers.
+fn plain(dtype: &DataType) -> std::result::Result<(Kind, DataType), String> {
+    let list = |item: &Field| match plain(item.data_type()) {
+        Ok((Kind::Flat, number)) => Ok(Arc::new(item.clone().with_data_type(number))),
+        Ok((Kind::Jagged, _)) => Err("nested lists".to_owned()),
+        Err(reason) => Err(format!("lists of {}", reason.trim_start_matches("of "))),
+    };
+    let jagged = |dtype: DataType| (Kind::Jagged, dtype);
+    match dtype {
+        DataType::List(item) | DataType::ListView(item) => list(item).map(DataType::List).map(jagged),
+        DataType::LargeList(item) | DataType::LargeListView(item) => {
+            list(item).map(DataType::LargeList).map(jagged)
+        }
+        DataType::FixedSizeList(item, length) => {
+            list(item).map(|item| jagged(DataType::FixedSizeList(item, *length)))
+        }
+        DataType::Dictionary(_, value) => plain(value),
+        DataType::RunEndEncoded(_, value) => plain(value.data_type()),
+        DataType::Float16 => Ok((Kind::Flat, DataType::Float32)),
+        DataType::Boolean | DataType::Float32 | DataType::Float64 => Ok((Kind::Flat, dtype.clone())),
+        number if number.is_integer() => Ok((Kind::Flat, number.clone())),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Err("strings".to_owned()),
+        DataType::Struct(_) => Err("records".to_owned()),
+        other => Err(format!("of type {other}")),
+    }
+}
+
+impl Piece {
+    pub(super) fn view(&self, branch: &str) -> Result<Array<'_>> {
+        let array = &self.0;
+        let (offsets, content) = match array.data_type() {
+            DataType::List(_) => {
+                let lists = array.as_list::<i32>();
+                (Offsets::Int32(lists.value_offsets()), lists.values())
+            }
+            DataType::LargeList(_) => {
+                let lists = array.as_list::<i64>();
+                (Offsets::Int64(lists.value_offsets()), lists.values())
+            }
+            DataType::FixedSizeList(_, length) => {
+                let length = usize::try_from(*length).unwrap_or(0);
+                (
+                    Offsets::Fixed { first: 0, length, events: array.len() },
+                    array.as_fixed_size_list().values(),
+                )
+            }
+            _ => return Ok(Array::Flat(values(branch, array)?)),
+        };
+        let lists = Lists::new(branch, offsets, validity(array), values(branch, content)?)?;
+        Ok(Array::Jagged(lists))
+    }
+}
+
+fn validity(array: &ArrayRef) -> Validity<'_> {
+    match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => Validity::AllValid,
+        Some(nulls) => Validity::Mask { flags: bools(nulls.inner()), valid_when: true },
+    }
+}
+
+fn bools(bits: &arrow_buffer::BooleanBuffer) -> Bools<'_> {
+    // A BooleanBuffer always has the bytes that its bits need.
+    Bits::new(bits.values(), bits.offset(), bits.len()).map_or(Bools::Bytes(&[]), Bools::Bits)
+}
+
+fn values<'a>(branch: &str, array: &'a ArrayRef) -> Result<Values<'a>> {
+    let data = match array.data_type() {
+        DataType::Boolean => Data::Bool(bools(array.as_boolean().values())),
+        DataType::Int8 => Data::Int8(array.as_primitive::<Int8Type>().values()),
+        DataType::Int16 => Data::Int16(array.as_primitive::<Int16Type>().values()),
+        DataType::Int32 => Data::Int32(array.as_primitive::<Int32Type>().values()),
+        DataType::Int64 => Data::Int64(array.as_primitive::<Int64Type>().values()),
+        DataType::UInt8 => Data::UInt8(array.as_primitive::<UInt8Type>().values()),
+        DataType::UInt16 => Data::UInt16(array.as_primitive::<UInt16Type>().values()),
+        DataType::UInt32 => Data::UInt32(array.as_primitive::<UInt32Type>().values()),
+        DataType::UInt64 => Data::UInt64(array.as_primitive::<UInt64Type>().values()),
+        DataType::Float32 => Data::Float32(array.as_primitive::<Float32Type>().values()),
+        // `plain` lets nothing else through.
+        _ => Data::Float64(array.as_primitive::<Float64Type>().values()),
+    };
+    Values::new(branch, data, validity(array))
+}

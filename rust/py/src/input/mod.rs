@@ -1,0 +1,182 @@
+//! What callers may pass as columns, decided once. Contiguous native layouts cross without a copy.
+//!
+//! [`Columns`] owns what Python gave (arrays, Arrow buffers), so that the core's views of it stay valid while the GIL
+//! is released.
+
+mod arrow;
+mod masked;
+mod numpy;
+
+use ::numpy::PyUntypedArray;
+use mlaas4hep_core::Result;
+use mlaas4hep_core::column::{Array, Column, Table};
+use mlaas4hep_core::plan::Plan;
+use mlaas4hep_core::schema::Kind;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+pub(crate) use masked::Masked;
+
+use crate::error::{BranchError, ColumnError};
+
+/// Columns as Python gave them.
+pub(crate) struct Columns<'py> {
+    columns: Vec<Owned<'py>>,
+    left_out: Vec<(String, String)>,
+}
+
+/// One column.
+struct Owned<'py> {
+    name: String,
+    kind: Kind,
+    pieces: Vec<Piece<'py>>,
+}
+
+/// One piece of a column and what keeps its buffers alive.
+enum Piece<'py> {
+    Numpy(numpy::Piece<'py>),
+    Arrow(arrow::Piece),
+}
+
+/// A value that was looked at: a column, or why it cannot be one.
+enum Found<'py> {
+    Pieces(Kind, Vec<Piece<'py>>),
+    NoNumbers(String),
+}
+
+impl Piece<'_> {
+    fn view(&self, branch: &str) -> Result<Array<'_>> {
+        match self {
+            Piece::Numpy(piece) => piece.view(branch),
+            Piece::Arrow(piece) => piece.view(branch),
+        }
+    }
+}
+
+impl<'py> Columns<'py> {
+    /// Every column of numbers; the others are left out, with their reasons.
+    pub(crate) fn all(data: &Bound<'py, PyAny>) -> PyResult<Columns<'py>> {
+        let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
+        for (name, found) in named(data, None)? {
+            match found {
+                Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
+                Found::NoNumbers(reason) => columns.left_out.push((name, reason)),
+            }
+        }
+        if columns.columns.is_empty() && !columns.left_out.is_empty() {
+            let reasons: Vec<String> =
+                columns.left_out.iter().map(|(name, reason)| format!("'{name}' ({reason})")).collect();
+            let message = format!("there are no columns of numbers; left out: {}", reasons.join(", "));
+            return Err(ColumnError::new_err(message));
+        }
+        Ok(columns)
+    }
+
+    /// The columns that a plan names; others are not looked at. Which are absent the core tells.
+    pub(crate) fn of_plan(data: &Bound<'py, PyAny>, plan: &Plan) -> PyResult<Columns<'py>> {
+        let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
+        let wanted = |name: &str| plan.branches().iter().any(|branch| branch.name == name);
+        for (name, found) in named(data, Some(&wanted))? {
+            match found {
+                Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
+                Found::NoNumbers(reason) => {
+                    let message = format!("branch '{name}' has no numbers that can be used: {reason}");
+                    return Err(BranchError::new_err(message));
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The core's view.
+    pub(crate) fn table(&self) -> Result<Table<'_>> {
+        Table::new(self.columns.iter().map(Owned::view).collect::<Result<_>>()?)
+    }
+
+    /// Names and reasons of what was left out.
+    pub(crate) fn into_left_out(self) -> Vec<(String, String)> {
+        self.left_out
+    }
+}
+
+impl Owned<'_> {
+    fn view(&self) -> Result<Column<'_>> {
+        let pieces = self.pieces.iter().map(|piece| piece.view(&self.name));
+        Column::new(&self.name, self.kind, pieces.collect::<Result<_>>()?)
+    }
+}
+
+/// Whether a column of that name is wanted; nothing: all are.
+type Wanted<'w> = Option<&'w dyn Fn(&str) -> bool>;
+
+/// The wanted columns of a dict, of an Arrow object, or of what `mlaas4hep.columns.adapt_data` makes a dict of.
+fn named<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Vec<(String, Found<'py>)>> {
+    if let Ok(dict) = data.cast::<PyDict>() {
+        return of_dict(dict, wanted);
+    }
+    if is_arrow(data)? {
+        return arrow::columns(data, wanted);
+    }
+    let adapted =
+        data.py().import(intern!(data.py(), "mlaas4hep.columns"))?.call_method1("adapt_data", (data,))?;
+    of_dict(adapted.cast::<PyDict>()?, wanted)
+}
+
+fn of_dict<'py>(dict: &Bound<'py, PyDict>, wanted: Wanted<'_>) -> PyResult<Vec<(String, Found<'py>)>> {
+    let mut found = Vec::with_capacity(dict.len());
+    for (key, value) in dict {
+        let Ok(key) = key.cast::<PyString>() else {
+            return Err(ColumnError::new_err(format!(
+                "the name of a column is {}; it must be a string",
+                key.repr()?
+            )));
+        };
+        let name = key.to_str()?;
+        if wanted.is_none_or(|wanted| wanted(name)) {
+            found.push((name.to_owned(), value_of(name, &value)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Look at one value of a dict.
+fn value_of<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
+    if let Some(found) = native(name, value)? {
+        return Ok(found);
+    }
+    if is_arrow(value)? {
+        return arrow::column(name, value);
+    }
+    let py = value.py();
+    let adapted = py.import(intern!(py, "mlaas4hep.columns"))?.call_method1("adapt", (value,))?;
+    if let Ok(reason) = adapted.cast::<PyString>() {
+        return Ok(Found::NoNumbers(reason.to_str()?.to_owned()));
+    }
+    native(name, &adapted)?
+        .ok_or_else(|| ColumnError::new_err(format!("branch '{name}': {adapted} is no column")))
+}
+
+/// NumPy arrays, pairs of offsets and content, and masked ones of both.
+fn native<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Option<Found<'py>>> {
+    if value.cast_exact::<Masked>().is_err() && value.cast::<PyTuple>().is_err() && !is_plain_array(value) {
+        return Ok(None);
+    }
+    numpy::piece(name, value).map(|found| {
+        Some(match found {
+            Ok(piece) => Found::Pieces(piece.kind(), vec![Piece::Numpy(piece)]),
+            Err(reason) => Found::NoNumbers(reason),
+        })
+    })
+}
+
+/// Whether it is an ndarray itself: subclasses such as masked arrays mean something else by the same buffer.
+fn is_plain_array(value: &Bound<'_, PyAny>) -> bool {
+    value.cast::<PyUntypedArray>().is_ok() && value.get_type().is(value.py().get_type::<PyUntypedArray>())
+}
+
+fn is_arrow(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    Ok(value.hasattr(intern!(py, "__arrow_c_array__"))?
+        || value.hasattr(intern!(py, "__arrow_c_stream__"))?)
+}

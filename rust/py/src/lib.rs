@@ -1,0 +1,26 @@
+//! The extension module `mlaas4hep._rust`: a list of names.
+
+use pyo3::prelude::*;
+
+mod error;
+mod input;
+mod output;
+mod plan;
+mod pool;
+mod scan;
+
+mod specs;
+
+#[pymodule]
+mod _rust {
+    #[pymodule_export]
+    use crate::input::Masked;
+    #[pymodule_export]
+    use crate::plan::{Plan, Run};
+    #[pymodule_export]
+    use crate::pool::default_threads;
+    #[pymodule_export]
+    use crate::scan::scan;
+    #[pymodule_export]
+    use crate::specs::Specs;
+}

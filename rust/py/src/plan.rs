@@ -1,0 +1,115 @@
+//! `Plan` and its `Run`.
+
+use std::collections::BTreeMap;
+
+use mlaas4hep_core::plan::{self as core, Options};
+use mlaas4hep_core::run::{BranchCounts, Output, run};
+use mlaas4hep_core::schema::Kind;
+use numpy::PyReadonlyArray1;
+use pyo3::prelude::*;
+
+use crate::error::{ParamsError, raise};
+use crate::input::Columns;
+use crate::output::Buffers;
+use crate::specs::Specs;
+
+/// A compiled transformation; immutable.
+#[pyclass(frozen, module = "mlaas4hep._rust")]
+pub(crate) struct Plan(core::Plan);
+
+/// What a run made and counted.
+#[pyclass(frozen, get_all, module = "mlaas4hep._rust")]
+pub(crate) struct Run {
+    data: Py<PyAny>,
+    padding_mask: Py<PyAny>,
+    truncated: BTreeMap<String, u64>,
+    missing: BTreeMap<String, u64>,
+}
+
+#[pymethods]
+impl Plan {
+    #[new]
+    fn new(
+        specs: &Specs,
+        normalize: String,
+        pad_value: f32,
+        widths: BTreeMap<String, u64>,
+    ) -> PyResult<Plan> {
+        let options = Options { normalize, pad_value, widths };
+        core::Plan::new(&specs.0, &options).map(Plan).map_err(raise)
+    }
+
+    #[staticmethod]
+    fn from_json(text: &str) -> PyResult<Plan> {
+        core::Plan::from_json(text).map(Plan).map_err(raise)
+    }
+
+    fn to_json(&self) -> &str {
+        self.0.to_json()
+    }
+
+    #[getter]
+    fn hash(&self) -> &str {
+        self.0.hash()
+    }
+
+    #[getter]
+    fn names(&self) -> Vec<&str> {
+        self.0.names().iter().map(String::as_str).collect()
+    }
+
+    #[getter]
+    fn branches(&self) -> Vec<&str> {
+        self.0.branches().iter().map(|branch| branch.name.as_str()).collect()
+    }
+
+    #[getter]
+    fn widths(&self) -> BTreeMap<&str, usize> {
+        let jagged = self.0.branches().iter().filter(|branch| branch.kind == Kind::Jagged);
+        jagged.map(|branch| (branch.name.as_str(), branch.width)).collect()
+    }
+
+    /// Fill `out`, or new arrays, with a row for each event, or for those that `rows` places.
+    #[pyo3(signature = (columns, threads, out=None, rows=None))]
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        columns: &Bound<'py, PyAny>,
+        threads: usize,
+        out: Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+        rows: Option<PyReadonlyArray1<'py, i64>>,
+    ) -> PyResult<Run> {
+        let columns = Columns::of_plan(columns, &self.0)?;
+        let table = columns.table().map_err(raise)?;
+        let in_order = rows.is_none();
+        let mut buffers = match out {
+            Some(out) => Buffers::given(py, out, self.0.width())?,
+            None if in_order => Buffers::fresh(py, table.events(), self.0.width()),
+            None => return Err(ParamsError::new_err("rows need out: the arrays in which they are placed")),
+        };
+        let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
+        let (height, width) = (buffers.rows(), self.0.width());
+        let (data, mask) = buffers.slices()?;
+        let counts = py.detach(|| {
+            let mut output = Output::new(data, mask, height, width)?;
+            run(&self.0, &table, &mut output, rows, threads)
+        });
+        let counts = counts.map_err(raise)?;
+        let (data, padding_mask) = buffers.finish(py, in_order.then(|| table.events()))?;
+        let count = |of: fn(&BranchCounts) -> u64| {
+            let named = self
+                .0
+                .branches()
+                .iter()
+                .zip(&counts)
+                .map(|(branch, counts)| (branch.name.clone(), of(counts)));
+            named.filter(|&(_, count)| count > 0).collect()
+        };
+        Ok(Run {
+            data,
+            padding_mask,
+            truncated: count(|counts| counts.truncated),
+            missing: count(|counts| counts.missing),
+        })
+    }
+}

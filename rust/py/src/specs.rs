@@ -1,0 +1,121 @@
+//! `Specs`.
+
+use std::collections::BTreeMap;
+
+use mlaas4hep_core::schema::Kind;
+use mlaas4hep_core::specs::{BranchSpecs, Number, Parts};
+use mlaas4hep_core::{Result, specs as core};
+use pyo3::prelude::*;
+
+use crate::error::raise;
+
+/// What the first pass learned; immutable.
+#[pyclass(frozen, module = "mlaas4hep._rust")]
+pub(crate) struct Specs(pub(crate) core::Specs);
+
+/// A minimum or maximum as a Python number.
+#[derive(IntoPyObject)]
+enum PyNumber {
+    Integer(i128),
+    Float(f64),
+}
+
+impl Specs {
+    fn names(&self, kind: Kind) -> Vec<&str> {
+        self.0.of_kind(kind).map(|(name, _)| name).collect()
+    }
+
+    fn bounds(&self, pick: impl Fn((Number, Number)) -> Number) -> BTreeMap<&str, Option<PyNumber>> {
+        let bound = |branch: &BranchSpecs| match pick(branch.range?).promoted(branch.dtype()) {
+            Number::Integer(value) => Some(PyNumber::Integer(value)),
+            Number::Float(value) => Some(PyNumber::Float(value)),
+        };
+        self.0.branches().map(|(name, branch)| (name, bound(branch))).collect()
+    }
+}
+
+fn wrap(specs: Result<core::Specs>) -> PyResult<Specs> {
+    specs.map(Specs).map_err(raise)
+}
+
+#[pymethods]
+impl Specs {
+    #[staticmethod]
+    fn from_json(text: &str) -> PyResult<Specs> {
+        wrap(core::Specs::from_json(text))
+    }
+
+    fn to_json(&self) -> String {
+        self.0.to_json()
+    }
+
+    #[staticmethod]
+    fn merge(parts: Vec<PyRef<'_, Specs>>) -> PyResult<Specs> {
+        wrap(core::Specs::merge(parts.iter().map(|part| &part.0)))
+    }
+
+    fn select(&self, names: Vec<String>) -> PyResult<Specs> {
+        wrap(self.0.select(names.iter().map(String::as_str)))
+    }
+
+    fn with_files(&self, events: BTreeMap<String, u64>, selected: BTreeMap<String, Parts>) -> Specs {
+        Specs(self.0.with_files(events, selected))
+    }
+
+    #[getter]
+    fn fkeys(&self) -> Vec<&str> {
+        self.names(Kind::Flat)
+    }
+
+    #[getter]
+    fn jkeys(&self) -> Vec<&str> {
+        self.names(Kind::Jagged)
+    }
+
+    #[getter]
+    fn jdim(&self) -> BTreeMap<&str, u64> {
+        self.0.of_kind(Kind::Jagged).map(|(name, branch)| (name, branch.width)).collect()
+    }
+
+    #[getter]
+    fn minv(&self) -> BTreeMap<&str, Option<PyNumber>> {
+        self.bounds(|(min, _)| min)
+    }
+
+    #[getter]
+    fn maxv(&self) -> BTreeMap<&str, Option<PyNumber>> {
+        self.bounds(|(_, max)| max)
+    }
+
+    #[getter]
+    fn types(&self) -> BTreeMap<&str, &'static str> {
+        self.0.branches().map(|(name, branch)| (name, branch.dtype().name())).collect()
+    }
+
+    #[getter]
+    fn counts(&self) -> BTreeMap<&str, BTreeMap<&'static str, u64>> {
+        let counted = self.0.branches().filter_map(|(name, branch)| Some((name, branch.counts?)));
+        let by_key =
+            |c: core::Counts| [("values", c.values), ("nulls", c.nulls), ("nan", c.nan), ("inf", c.infinite)];
+        counted.map(|(name, counts)| (name, by_key(counts).into())).collect()
+    }
+
+    #[getter]
+    fn files(&self) -> BTreeMap<String, u64> {
+        self.0.events().0.clone()
+    }
+
+    #[getter]
+    fn total(&self) -> u64 {
+        self.0.events().1
+    }
+
+    #[getter]
+    fn selected(&self) -> BTreeMap<String, Parts> {
+        self.0.selected().clone()
+    }
+
+    fn __eq__(&self, other: &Specs) -> bool {
+        self.0 == other.0
+    }
+}
