@@ -15,6 +15,7 @@ pub mod run;
 pub mod scan;
 // pub mod schedule;
 pub mod schema;
+mod simd;
 pub mod specs;
 
 pub use error::{Error, Result};

@@ -13,6 +13,7 @@
 
 use super::normalize::{self, Region};
 use super::output::Rows;
+use super::row::Field;
 use super::{BranchCounts, Work};
 use crate::column::{Array, Segment};
 use crate::plan::BranchPlan;
@@ -39,10 +40,40 @@ pub(super) struct Scratch {
     spans: Vec<Span>,
     /// For each branch where its run begins; nothing for a flat branch, whose events have one value each.
     runs: Vec<Option<usize>>,
+    layout: Layout,
+}
+
+/// A row's branches, in the order of their columns.
+#[derive(Default)]
+struct Layout {
+    flat: Vec<Region>,
+    jagged: Vec<Field>,
+    /// Where the spans of each group of jagged branches begin.
+    runs: Vec<usize>,
+}
+
+impl Layout {
+    fn arrange(&mut self, branches: &[BranchPlan], runs: &[Option<usize>], regions: &[Region]) {
+        self.flat.clear();
+        self.jagged.clear();
+        self.runs.clear();
+        for ((branch, run), &region) in branches.iter().zip(runs).zip(regions) {
+            let Some(run) = *run else {
+                self.flat.push(region);
+                continue;
+            };
+            let known = self.runs.iter().position(|&known| known == run);
+            let group = known.unwrap_or(self.runs.len());
+            if known.is_none() {
+                self.runs.push(run);
+            }
+            self.jagged.push(Field { group, region, column: branch.column, width: branch.width });
+        }
+    }
 }
 
 impl Scratch {
-    #[inline]
+    #[inline(always)]
     fn span(&self, branch: usize, event: usize) -> Span {
         self.runs[branch].map_or((event, event + 1), |run| self.spans[run + event])
     }
@@ -50,6 +81,7 @@ impl Scratch {
 
 impl Block<'_, '_> {
     /// Normalise the block's columns and write its rows; `counts` has an entry for each branch of the plan.
+    #[inline(always)]
     pub(super) fn run(&mut self, work: &Work<'_>, scratch: &mut Scratch, counts: &mut [BranchCounts]) {
         self.find_spans(work, scratch);
         self.normalize(work, scratch);
@@ -62,6 +94,7 @@ impl Block<'_, '_> {
         }
     }
 
+    #[inline(always)]
     fn array(&self, work: &Work<'_>, branch: usize) -> &Array<'_> {
         &self.segment.arrays[work.columns[branch]]
     }
@@ -71,6 +104,7 @@ impl Block<'_, '_> {
     }
 
     /// Where the lists lie, once for each group of branches.
+    #[inline(always)]
     fn find_spans(&self, work: &Work<'_>, scratch: &mut Scratch) {
         scratch.spans.clear();
         scratch.runs.clear();
@@ -91,6 +125,7 @@ impl Block<'_, '_> {
     }
 
     /// Fill every branch's region of the scratch.
+    #[inline(always)]
     fn normalize(&self, work: &Work<'_>, scratch: &mut Scratch) {
         scratch.normal.clear();
         scratch.regions.clear();
@@ -107,19 +142,25 @@ impl Block<'_, '_> {
         }
     }
 
-    fn write_rows(&mut self, work: &Work<'_>, scratch: &Scratch) {
+    /// Write the rows of the block's events.
+    #[inline(always)]
+    fn write_rows(&mut self, work: &Work<'_>, scratch: &mut Scratch) {
         let pad = work.plan.pad_value();
+        scratch.layout.arrange(work.plan.branches(), &scratch.runs, &scratch.regions);
+        let (layout, values) = (&scratch.layout, scratch.normal.all());
+        let mut lists = vec![(0, 0); layout.runs.len()];
         for event in 0..self.events {
             let Some((data, mask)) = self.rows.get(event) else { continue };
-            for (index, (branch, &region)) in work.plan.branches().iter().zip(&scratch.regions).enumerate() {
-                let (start, stop) = scratch.span(index, event);
-                let length = (stop - start).min(branch.width);
-                let columns = branch.column..branch.column + branch.width;
-                let (data, mask) = (&mut data[columns.clone()], &mut mask[columns]);
-                data[..length].copy_from_slice(scratch.normal.values(region, (start, start + length)));
-                data[length..].fill(pad);
-                mask[..length].fill(0);
-                mask[length..].fill(1);
+            for (list, run) in lists.iter_mut().zip(&layout.runs) {
+                let (start, stop) = scratch.spans[run + event];
+                *list = (start, stop - start);
+            }
+            for (place, region) in data.iter_mut().zip(&layout.flat) {
+                *place = values[region.start + event];
+            }
+            mask[..layout.flat.len()].fill(0);
+            for field in &layout.jagged {
+                field.write(values, lists[field.group], pad, data, mask);
             }
         }
     }

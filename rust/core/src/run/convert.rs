@@ -87,6 +87,7 @@ pub(super) struct Converted {
 }
 
 /// `numbers` as values of `T`.
+#[inline(always)]
 pub(super) fn convert<'s, S: Convert, T: Convert>(numbers: &[S], scratch: &'s mut Converted) -> &'s [T] {
     let room = T::room(scratch);
     room.clear();
@@ -95,6 +96,7 @@ pub(super) fn convert<'s, S: Convert, T: Convert>(numbers: &[S], scratch: &'s mu
 }
 
 /// Bools as values of `T`: 0 or 1.
+#[inline(always)]
 pub(super) fn convert_bools<'s, T: Convert>(bools: &Bools<'_>, scratch: &'s mut Converted) -> &'s [T] {
     let room = T::room(scratch);
     room.clear();
@@ -103,6 +105,7 @@ pub(super) fn convert_bools<'s, T: Convert>(bools: &Bools<'_>, scratch: &'s mut 
 }
 
 /// `numbers` as bools, 0 or 1. What is not finite is missing, so its truth does not matter.
+#[inline(always)]
 pub(super) fn truth<'s, S: Convert>(numbers: &[S], scratch: &'s mut Converted) -> &'s [u8] {
     scratch.u8.clear();
     scratch.u8.extend(numbers.iter().map(|&number| u8::from(number.double() != 0.0)));

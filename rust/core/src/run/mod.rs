@@ -7,6 +7,7 @@ mod block;
 mod convert;
 mod normalize;
 mod output;
+mod row;
 mod scale;
 
 pub use output::{Output, Placement};
@@ -15,6 +16,7 @@ use crate::column::{Array, Segment, Table};
 use crate::error::{Error, Result, hint};
 use crate::plan::Plan;
 use crate::pool;
+use crate::simd::fastest;
 use block::{Block, Scratch};
 use scale::Scale;
 
@@ -76,7 +78,7 @@ pub fn run(
     let none = vec![BranchCounts::default(); plan.branches().len()];
     let parts = pool::map(threads, blocks.collect(), Scratch::default, |scratch, mut block| {
         let mut counts = none.clone();
-        block.run(&work, scratch, &mut counts);
+        fastest(|| block.run(&work, scratch, &mut counts));
         counts
     })?;
     Ok(parts.into_iter().fold(none.clone(), add))

@@ -1,6 +1,7 @@
 //! The load and scale steps for a run of contiguous values: any type in, normalised float32 and flags out.
 
 use super::convert::{Convert, Converted, convert, convert_bools, truth};
+use super::row::LANES;
 use super::scale::{Real, Scale};
 use crate::column::{Data, Values, with_numbers};
 use crate::schema::DType;
@@ -9,6 +10,8 @@ use crate::schema::DType;
 #[derive(Default)]
 pub(super) struct Scratch {
     values: Vec<f32>,
+    /// How many of the values are in use; behind them there is room for one more read of [`LANES`].
+    used: usize,
     /// Whether each value is missing; meaningful only in regions where one is.
     flags: Vec<bool>,
     converted: Converted,
@@ -17,7 +20,7 @@ pub(super) struct Scratch {
 /// Where a branch's values lie in the scratch.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Region {
-    start: usize,
+    pub(super) start: usize,
     /// Whether one of the values is missing, so that the flags tell which.
     pub(super) missing: bool,
 }
@@ -25,25 +28,29 @@ pub(super) struct Region {
 impl Scratch {
     /// Forget every region.
     pub(super) fn clear(&mut self) {
-        self.values.clear();
+        self.used = 0;
     }
 
-    /// The normalised values `start..stop` of a region.
-    #[inline]
-    pub(super) fn values(&self, region: Region, (start, stop): (usize, usize)) -> &[f32] {
-        &self.values[region.start + start..region.start + stop]
+    /// The values of all regions, with at least [`LANES`] more behind.
+    #[inline(always)]
+    pub(super) fn all(&self) -> &[f32] {
+        &self.values
     }
 
     /// Which of the values `start..stop` of a region are missing; none where the region says so.
-    #[inline]
+    #[inline(always)]
     pub(super) fn flags(&self, region: Region, (start, stop): (usize, usize)) -> &[bool] {
         if region.missing { &self.flags[region.start + start..region.start + stop] } else { &[] }
     }
 
     /// Convert `values` to `dtype`, normalise them, put `pad` where one is missing, and keep them in a new region.
+    #[inline(always)]
     pub(super) fn add(&mut self, values: &Values<'_>, dtype: DType, scale: &Scale, pad: f32) -> Region {
-        let start = self.values.len();
-        self.values.resize(start + values.len(), 0.0);
+        let start = self.used;
+        self.used += values.len();
+        if self.values.len() < self.used + LANES {
+            self.values.resize(self.used + LANES, 0.0);
+        }
         let missing = match dtype {
             DType::Bool => self.bools(values, scale, pad, start),
             DType::Int8 => self.typed::<i8>(values, scale, pad, start),
@@ -65,6 +72,7 @@ impl Scratch {
     }
 
     /// Values that the plan takes as numbers of `T`; tells whether one is not finite.
+    #[inline(always)]
     fn typed<T: Convert>(&mut self, values: &Values<'_>, scale: &Scale, pad: f32, start: usize) -> bool {
         let out = &mut self.values[start..];
         if let Some(numbers) = T::of(values.data()) {
@@ -80,6 +88,7 @@ impl Scratch {
     }
 
     /// Values that the plan takes as bools.
+    #[inline(always)]
     fn bools(&mut self, values: &Values<'_>, scale: &Scale, pad: f32, start: usize) -> bool {
         let out = &mut self.values[start..];
         with_numbers!(values.data(),
@@ -92,6 +101,7 @@ impl Scratch {
     }
 
     /// Flag what is null, or not finite before or after its conversion, and put `pad` there.
+    #[inline(always)]
     fn flag(&mut self, values: &Values<'_>, dtype: DType, pad: f32, start: usize) {
         self.flags.resize(self.flags.len().max(start + values.len()), false);
         let flags = &mut self.flags[start..start + values.len()];

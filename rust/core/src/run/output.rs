@@ -80,7 +80,7 @@ unsafe impl Send for Rows<'_> {}
 
 impl Rows<'_> {
     /// Matrix and mask in the row of event `event`, counted within these; nothing if the event is left out.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&mut self, event: usize) -> Option<(&mut [f32], &mut [u8])> {
         if event >= self.events {
             return None;
@@ -135,7 +135,7 @@ impl<'a> Placement<'a> {
     }
 
     /// The row of an event, or nothing if it is left out.
-    #[inline]
+    #[inline(always)]
     pub(super) fn row(&self, event: usize) -> Option<usize> {
         match self.rows {
             None => Some(event),

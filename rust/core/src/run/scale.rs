@@ -41,6 +41,7 @@ impl Scale {
     }
 
     /// Normalise `numbers` into `out`, with `pad` where a number is not finite; tells whether there was such a one.
+    #[inline(always)]
     pub(crate) fn apply<T: Real>(&self, numbers: &[T], pad: f32, out: &mut [f32]) -> bool {
         match *self {
             Scale::Round => each(numbers, pad, out, Real::single),
@@ -56,7 +57,7 @@ impl Scale {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn each<T: Real>(numbers: &[T], pad: f32, out: &mut [f32], value: impl Fn(T) -> f32) -> bool {
     let mut missing = false;
     for (out, &x) in out.iter_mut().zip(numbers) {
