@@ -13,7 +13,7 @@ pub mod plan;
 pub mod pool;
 pub mod run;
 pub mod scan;
-// pub mod schedule;
+pub mod schedule;
 pub mod schema;
 mod simd;
 pub mod specs;

@@ -6,6 +6,7 @@ use crate::column::{Array, Bools, Lists, Native, Table, Validity, Values, with_n
 use crate::error::Result;
 use crate::pool;
 use crate::schema::{DType, Kind, TypeSet};
+use crate::simd::fastest;
 use crate::specs::{BranchSpecs, Counts, Number, Specs, larger, smaller};
 
 /// Events that one thread scans at a time of one column.
@@ -22,7 +23,9 @@ pub fn scan(table: &Table<'_>, threads: usize) -> Result<Specs> {
         }
     }
     let mut found = vec![Found::default(); table.columns().len()];
-    for (index, part) in pool::map(threads, tasks, || (), |(), (index, array)| (index, scan_array(&array)))? {
+    for (index, part) in
+        pool::map(threads, tasks, || (), |(), (index, array)| (index, fastest(|| scan_array(&array))))?
+    {
         found[index].add(&part);
     }
     let branches = table.columns().iter().zip(&found);
@@ -58,6 +61,7 @@ impl Found {
     }
 }
 
+#[inline(always)]
 fn scan_array(array: &Array<'_>) -> Found {
     match array {
         Array::Flat(values) => scan_values(values),
@@ -65,9 +69,9 @@ fn scan_array(array: &Array<'_>) -> Found {
     }
 }
 
+#[inline(always)]
 fn scan_lists(lists: &Lists<'_>) -> Found {
-    let lengths = (0..lists.events()).map(|event| lists.span(event)).map(|(start, stop)| stop - start);
-    let width = lengths.max().unwrap_or(0) as u64;
+    let width = lists.longest() as u64;
     if lists.validity().all_valid() {
         let (start, stop) = lists.extent();
         return Found { width, ..scan_values(&lists.content().slice(start, stop - start)) };
@@ -82,6 +86,7 @@ fn scan_lists(lists: &Lists<'_>) -> Found {
     found
 }
 
+#[inline(always)]
 fn scan_values(values: &Values<'_>) -> Found {
     match values.validity() {
         Validity::AllValid => {
@@ -110,6 +115,7 @@ fn scan_masked(values: &Values<'_>, validity: &Validity<'_>) -> Found {
     found
 }
 
+#[inline(always)]
 fn scan_bools(bools: &Bools<'_>) -> Found {
     let (mut any, mut all) = (false, true);
     for index in 0..bools.len() {
@@ -132,6 +138,7 @@ trait Scan: Native {
 macro_rules! scan_integers {
     ($($type:ty),*) => {
         $(impl Scan for $type {
+            #[inline(always)]
             fn scan(numbers: &[Self]) -> Found {
                 let bound = |value: Option<&Self>| value.map(|&value| Number::Integer(value.into()));
                 let (min, max) = (bound(numbers.iter().min()), bound(numbers.iter().max()));
@@ -148,6 +155,7 @@ const LANES: usize = 16;
 macro_rules! scan_floats {
     ($($type:ty),*) => {
         $(impl Scan for $type {
+            #[inline(always)]
             fn scan(numbers: &[Self]) -> Found {
                 const INFINITY: $type = <$type>::INFINITY;
                 let (mut min, mut max) = ([INFINITY; LANES], [-INFINITY; LANES]);

@@ -9,6 +9,7 @@ mod plan;
 mod pool;
 mod scan;
 
+mod schedule;
 mod specs;
 
 #[pymodule]
@@ -21,6 +22,8 @@ mod _rust {
     use crate::pool::default_threads;
     #[pymodule_export]
     use crate::scan::scan;
+    #[pymodule_export]
+    use crate::schedule::{Schedule, parts, shares};
     #[pymodule_export]
     use crate::specs::Specs;
 }

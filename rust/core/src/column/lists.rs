@@ -105,6 +105,15 @@ fn check_offsets<T: Copy + Ord + Into<i64>>(branch: &str, offsets: &[T], availab
     Err(Error::OffsetsOutside { branch: branch(), stop: last.into(), available })
 }
 
+/// The largest difference of neighbours.
+#[inline(always)]
+fn longest<T: Copy>(offsets: &[T], position: impl Fn(T) -> usize) -> usize {
+    // Two slices side by side are vectorised, windows are not.
+    let ends = offsets.get(1..).unwrap_or_default();
+    let lengths = offsets.iter().zip(ends).map(|(&start, &stop)| position(stop) - position(start));
+    lengths.fold(0, |longest, length| if length > longest { length } else { longest })
+}
+
 /// Lists of numbers, one an event.
 #[derive(Clone, Copy, Debug)]
 pub struct Lists<'a> {
@@ -156,6 +165,19 @@ impl<'a> Lists<'a> {
     /// Where the first list begins and the last one ends.
     pub fn extent(&self) -> (usize, usize) {
         (self.offsets.start(0), self.offsets.start(self.events()))
+    }
+
+    /// Length of the longest list, 0 if there is none.
+    #[inline(always)]
+    pub fn longest(&self) -> usize {
+        match (&self.offsets, self.validity.all_valid()) {
+            (Offsets::Int32(offsets), true) => longest(offsets, |offset| offset as usize),
+            (Offsets::Int64(offsets), true) => longest(offsets, |offset| offset as usize),
+            _ => {
+                let spans = (0..self.events()).map(|event| self.span(event));
+                spans.map(|(start, stop)| stop - start).max().unwrap_or(0)
+            }
+        }
     }
 
     /// Whether the lists of both lie at the same places, so that starts and lengths can be shared.

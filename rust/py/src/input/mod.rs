@@ -180,3 +180,11 @@ fn is_arrow(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(value.hasattr(intern!(py, "__arrow_c_array__"))?
         || value.hasattr(intern!(py, "__arrow_c_stream__"))?)
 }
+
+/// Arrays of identifiers, one value an event.
+pub(crate) fn identifiers<'py>(arrays: &[Bound<'py, PyUntypedArray>]) -> PyResult<Vec<numpy::Numbers<'py>>> {
+    let numbers = arrays.iter().map(numpy::numbers);
+    numbers
+        .map(|looked| looked?.map_err(|reason| ColumnError::new_err(format!("an identifier is {reason}"))))
+        .collect()
+}

@@ -37,7 +37,7 @@ pub(super) struct Mask<'py> {
 }
 
 /// A contiguous array of native numbers.
-pub(super) enum Numbers<'py> {
+pub(crate) enum Numbers<'py> {
     Bool(PyReadonlyArrayDyn<'py, u8>),
     Int8(PyReadonlyArrayDyn<'py, i8>),
     Int16(PyReadonlyArrayDyn<'py, i16>),
@@ -100,7 +100,7 @@ fn validity<'a>(mask: Option<&'a Mask<'_>>, len: usize) -> Validity<'a> {
 }
 
 impl Numbers<'_> {
-    fn data(&self) -> Data<'_> {
+    pub(crate) fn data(&self) -> Data<'_> {
         match self {
             Numbers::Bool(array) => Data::Bool(Bools::Bytes(array.as_slice().unwrap_or_default())),
             Numbers::Int8(array) => data(array),
@@ -193,7 +193,7 @@ fn as_array<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
 }
 
 /// The array as contiguous native numbers: as it is, or packed once. Or why it holds no numbers.
-fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers<'py>> {
+pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers<'py>> {
     let dtype = array.dtype();
     let name = match (dtype.kind(), dtype.itemsize()) {
         (b'b', 1) => "bool",
