@@ -81,13 +81,12 @@ def _column(layout: Any, record: "np.ndarray[Any, Any] | None") -> object:
 
 def _unmask(layout: Any) -> "tuple[Any, np.ndarray[Any, Any] | None]":
     """The layout without options and indexes, and which of its entries are null (``None``: none is)."""
-    mask = None
+    mask: np.ndarray[Any, Any] | None = None
     while layout.is_option or layout.is_indexed:
         if not layout.is_option:
             layout = layout.project()
             continue
-        if hasattr(layout, "mask_as_bool"):
-            mask = np.asarray(layout.mask_as_bool(valid_when=False))
+        mask = np.asarray(layout.mask_as_bool(valid_when=False))
         if layout.is_indexed:
             # Null entries have no place in the content: let them point at the first value, which the mask hides.
             index = np.where(mask, 0, np.asarray(layout.index))
@@ -103,9 +102,11 @@ def _carry(content: Any, index: "np.ndarray[Any, Any]", length: int) -> Any:
     import awkward as ak
 
     # Every entry is null and there is no content at all: any content of the right length and type will do.
-    return ak.contents.ListOffsetArray(
-        ak.index.Index64(np.zeros(length + 1, np.int64)), content.content
-    ) if content.is_list else ak.contents.NumpyArray(np.zeros(length, _dtype(content)))
+    return (
+        ak.contents.ListOffsetArray(ak.index.Index64(np.zeros(length + 1, np.int64)), content.content)
+        if content.is_list
+        else ak.contents.NumpyArray(np.zeros(length, _dtype(content)))
+    )
 
 
 def _dtype(content: Any) -> "np.dtype[Any]":

@@ -21,7 +21,8 @@ class Specs:
     Examples
     --------
     >>> import numpy as np, mlaas4hep
-    >>> specs = mlaas4hep.scan({"ht": np.float32([210.5, 380.0]), "jetPt": (np.array([0, 2, 3]), np.float32([90, 40, 120]))})
+    >>> jet_pt = np.array([0, 2, 3]), np.float32([90, 40, 120])  # offsets and content
+    >>> specs = mlaas4hep.scan({"ht": np.float32([210.5, 380.0]), "jetPt": jet_pt})
     >>> specs.fkeys, specs.jkeys, specs.jdim
     (['ht'], ['jetPt'], {'jetPt': 2})
     >>> specs.minv["jetPt"], specs.maxv["jetPt"]

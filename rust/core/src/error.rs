@@ -13,9 +13,7 @@ pub enum Error {
     NoColumns,
     #[error("branch '{branch}': there are two columns of this name; names must be unique")]
     DuplicateColumn { branch: String },
-    #[error(
-        "branch '{branch}' has {found} events, but '{other}' has {expected}; all columns need the same number"
-    )]
+    #[error("branch '{branch}' has {found} events, but '{other}' has {expected}; all columns need the same number")]
     EventCount { branch: String, found: usize, other: String, expected: usize },
     #[error("branch '{branch}': the offsets of event {event} go backwards, from {start} to {stop}")]
     OffsetsDecrease { branch: String, event: usize, start: i64, stop: i64 },
@@ -103,16 +101,10 @@ impl Error {
         use Error::*;
         match self {
             NoColumns | DuplicateColumn { .. } | EventCount { .. } | OffsetsDecrease { .. } => Fault::Columns,
-            OffsetsOutside { .. } | OffsetsNegative { .. } | NoOffsets { .. } | MaskLength { .. } => {
-                Fault::Columns
-            }
+            OffsetsOutside { .. } | OffsetsNegative { .. } | NoOffsets { .. } | MaskLength { .. } => Fault::Columns,
             MixedKinds { .. } => Fault::Columns,
-            MissingBranch { .. } | WrongKind { .. } | UnknownBranch { .. } | ColumnClash { .. } => {
-                Fault::Branch
-            }
-            NothingToMerge | MergeBranches { .. } | MergeKinds { .. } | Json { .. } | Field { .. } => {
-                Fault::Specs
-            }
+            MissingBranch { .. } | WrongKind { .. } | UnknownBranch { .. } | ColumnClash { .. } => Fault::Branch,
+            NothingToMerge | MergeBranches { .. } | MergeKinds { .. } | Json { .. } | Field { .. } => Fault::Specs,
             MissingField { .. } | TwoPlaces { .. } | Version { .. } | RangeReversed { .. } => Fault::Specs,
             Normalize { .. } | WidthOfFlat { .. } | TooWide { .. } | OutShape { .. } | Argument { .. } => {
                 Fault::Argument

@@ -23,8 +23,7 @@ pub fn scan(table: &Table<'_>, threads: usize) -> Result<Specs> {
         }
     }
     let mut found = vec![Found::default(); table.columns().len()];
-    for (index, part) in
-        pool::map(threads, tasks, || (), |(), (index, array)| (index, fastest(|| scan_array(&array))))?
+    for (index, part) in pool::map(threads, tasks, || (), |(), (index, array)| (index, fastest(|| scan_array(&array))))?
     {
         found[index].add(&part);
     }

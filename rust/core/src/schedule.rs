@@ -58,9 +58,7 @@ fn mix_in(hashes: &mut [u64], identifier: &Data<'_>) {
         Data::Float32(values) => {
             values.iter().enumerate().for_each(|(index, &value)| mix(index, f64::from(value).to_bits()));
         }
-        Data::Float64(values) => {
-            values.iter().enumerate().for_each(|(index, &value)| mix(index, value.to_bits()))
-        }
+        Data::Float64(values) => values.iter().enumerate().for_each(|(index, &value)| mix(index, value.to_bits())),
         // A sign is carried into the upper bits by the conversion.
         integers => with_numbers!(integers,
             values => values.iter().enumerate().for_each(|(index, &value)| mix(index, value as i64 as u64)),
@@ -138,9 +136,7 @@ impl Iterator for Schedule {
         }
         let mut rows: Vec<i64> = (0..events as i64).collect();
         if self.shuffle {
-            let state = splitmix64(
-                splitmix64(splitmix64(self.seed).wrapping_add(self.epoch)).wrapping_add(self.chunk),
-            );
+            let state = splitmix64(splitmix64(splitmix64(self.seed).wrapping_add(self.epoch)).wrapping_add(self.chunk));
             shuffle(&mut rows, state);
         }
         let streams = self.mixer.counts.len();
@@ -180,9 +176,7 @@ struct Deadline {
 impl Ord for Deadline {
     fn cmp(&self, other: &Deadline) -> Ordering {
         let product = |next: u64, count: u64| u128::from(next) * u128::from(count);
-        product(self.next, other.count)
-            .cmp(&product(other.next, self.count))
-            .then(self.stream.cmp(&other.stream))
+        product(self.next, other.count).cmp(&product(other.next, self.count)).then(self.stream.cmp(&other.stream))
     }
 }
 
@@ -254,9 +248,8 @@ mod tests {
         let mut taken = vec![0; counts.len()];
         let place = |c: u64| {
             let may = (0..counts.len()).filter(|&i| taken[i] * total < c * counts[i]);
-            let next = may.min_by(|&i, &j| {
-                ((taken[i] + 1) * counts[j]).cmp(&((taken[j] + 1) * counts[i])).then(i.cmp(&j))
-            });
+            let next =
+                may.min_by(|&i, &j| ((taken[i] + 1) * counts[j]).cmp(&((taken[j] + 1) * counts[i])).then(i.cmp(&j)));
             let next = next.unwrap();
             taken[next] += 1;
             next
@@ -274,9 +267,7 @@ mod tests {
         for takes in Schedule::new(counts.to_vec(), size, 21, 0, false).unwrap() {
             let mut chunk: Vec<(i64, usize, u64)> = Vec::new();
             for take in takes {
-                chunk.extend(
-                    take.rows.iter().zip(take.start..).map(|(&row, event)| (row, take.stream, event)),
-                );
+                chunk.extend(take.rows.iter().zip(take.start..).map(|(&row, event)| (row, take.stream, event)));
             }
             chunk.sort_unstable();
             assert!(chunk.iter().map(|row| row.0).eq(0..chunk.len() as i64), "rows are no permutation");
@@ -334,13 +325,9 @@ mod tests {
     #[test]
     fn splitmix64_is_the_published_generator() {
         // The first numbers of the reference implementation from seed 1234567.
-        let states =
-            (0..3_u64).map(|step| 1_234_567_u64.wrapping_add(step.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let states = (0..3_u64).map(|step| 1_234_567_u64.wrapping_add(step.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
         let numbers: Vec<u64> = states.map(splitmix64).collect();
-        assert_eq!(
-            numbers,
-            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
-        );
+        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]

@@ -2,9 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use numpy::{
-    PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadwriteArray2, PyUntypedArray, PyUntypedArrayMethods,
-};
+use numpy::{PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadwriteArray2, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PySlice;
 
@@ -33,12 +31,8 @@ impl<'py> Buffers<'py> {
     ) -> PyResult<Buffers<'py>> {
         check(py, "out[0], the matrix", &data, "float32", width)?;
         check(py, "out[1], the padding mask", &mask, "bool", width)?;
-        let data =
-            data.cast_into::<PyArray2<f32>>()?.try_readwrite().map_err(|error| unusable("out[0]", &error))?;
-        let mask = mask
-            .cast_into::<PyArray2<bool>>()?
-            .try_readwrite()
-            .map_err(|error| unusable("out[1]", &error))?;
+        let data = data.cast_into::<PyArray2<f32>>()?.try_readwrite().map_err(|error| unusable("out[0]", &error))?;
+        let mask = mask.cast_into::<PyArray2<bool>>()?.try_readwrite().map_err(|error| unusable("out[1]", &error))?;
         if data.shape()[0] != mask.shape()[0] {
             let (left, right) = (data.shape()[0], mask.shape()[0]);
             return Err(ParamsError::new_err(format!(

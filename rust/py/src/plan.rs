@@ -29,12 +29,7 @@ pub(crate) struct Run {
 #[pymethods]
 impl Plan {
     #[new]
-    fn new(
-        specs: &Specs,
-        normalize: String,
-        pad_value: f32,
-        widths: BTreeMap<String, u64>,
-    ) -> PyResult<Plan> {
+    fn new(specs: &Specs, normalize: String, pad_value: f32, widths: BTreeMap<String, u64>) -> PyResult<Plan> {
         let options = Options { normalize, pad_value, widths };
         core::Plan::new(&specs.0, &options).map(Plan).map_err(raise)
     }
@@ -97,12 +92,7 @@ impl Plan {
         let counts = counts.map_err(raise)?;
         let (data, padding_mask) = buffers.finish(py, in_order.then(|| table.events()))?;
         let count = |of: fn(&BranchCounts) -> u64| {
-            let named = self
-                .0
-                .branches()
-                .iter()
-                .zip(&counts)
-                .map(|(branch, counts)| (branch.name.clone(), of(counts)));
+            let named = self.0.branches().iter().zip(&counts).map(|(branch, counts)| (branch.name.clone(), of(counts)));
             named.filter(|&(_, count)| count > 0).collect()
         };
         Ok(Run {

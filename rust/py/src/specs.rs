@@ -95,8 +95,7 @@ impl Specs {
     #[getter]
     fn counts(&self) -> BTreeMap<&str, BTreeMap<&'static str, u64>> {
         let counted = self.0.branches().filter_map(|(name, branch)| Some((name, branch.counts?)));
-        let by_key =
-            |c: core::Counts| [("values", c.values), ("nulls", c.nulls), ("nan", c.nan), ("inf", c.infinite)];
+        let by_key = |c: core::Counts| [("values", c.values), ("nulls", c.nulls), ("nan", c.nan), ("inf", c.infinite)];
         counted.map(|(name, counts)| (name, by_key(counts).into())).collect()
     }
 

@@ -91,8 +91,7 @@ fn check_offsets<T: Copy + Ord + Into<i64>>(branch: &str, offsets: &[T], availab
     let ordered = offsets.windows(2).fold(true, |ordered, pair| ordered & (pair[0] <= pair[1]));
     if !ordered {
         let pairs = offsets.windows(2).enumerate();
-        let found =
-            pairs.map(|(event, pair)| (event, pair[0].into(), pair[1].into())).find(|pair| pair.1 > pair.2);
+        let found = pairs.map(|(event, pair)| (event, pair[0].into(), pair[1].into())).find(|pair| pair.1 > pair.2);
         let (event, start, stop) = found.unwrap_or_default();
         return Err(Error::OffsetsDecrease { branch: branch(), event, start, stop });
     }
@@ -124,12 +123,7 @@ pub struct Lists<'a> {
 
 impl<'a> Lists<'a> {
     /// Lists of `branch`; `validity` masks whole lists. The offsets are checked here, once.
-    pub fn new(
-        branch: &str,
-        offsets: Offsets<'a>,
-        validity: Validity<'a>,
-        content: Values<'a>,
-    ) -> Result<Lists<'a>> {
+    pub fn new(branch: &str, offsets: Offsets<'a>, validity: Validity<'a>, content: Values<'a>) -> Result<Lists<'a>> {
         offsets.check(branch, content.len())?;
         validity.check(branch, offsets.events())?;
         Ok(Lists { offsets, validity, content })

@@ -38,12 +38,7 @@ impl<'a> Table<'a> {
             }
             if column.events() != events {
                 let other = name.to_owned();
-                return Err(Error::EventCount {
-                    branch: branch(),
-                    found: column.events(),
-                    other,
-                    expected: events,
-                });
+                return Err(Error::EventCount { branch: branch(), found: column.events(), other, expected: events });
             }
         }
         Ok(Table { columns, events })
@@ -100,9 +95,8 @@ mod tests {
     use crate::schema::Kind;
 
     fn flat<'a>(name: &'a str, pieces: &[&'a [f32]]) -> Column<'a> {
-        let array = |piece: &&'a [f32]| {
-            Array::Flat(Values::new(name, Data::Float32(piece), Validity::AllValid).unwrap())
-        };
+        let array =
+            |piece: &&'a [f32]| Array::Flat(Values::new(name, Data::Float32(piece), Validity::AllValid).unwrap());
         Column::new(name, Kind::Flat, pieces.iter().map(array).collect()).unwrap()
     }
 

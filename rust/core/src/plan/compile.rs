@@ -61,8 +61,7 @@ pub(super) fn branches(specs: &Specs, options: &Options) -> Result<Vec<BranchPla
 pub(super) fn steps(branches: &[BranchPlan]) -> Vec<Step> {
     let of_branch = |(index, branch): (usize, &BranchPlan)| {
         let slot = 3 * index;
-        let load =
-            Step::Load { out: slot, branch: branch.name.clone(), kind: branch.kind, dtype: branch.dtype };
+        let load = Step::Load { out: slot, branch: branch.name.clone(), kind: branch.kind, dtype: branch.dtype };
         let scale = Step::Scale { input: slot, out: slot + 1, normalize: branch.normalize };
         let pad = Step::Pad { input: slot + 1, out: slot + 2, width: branch.width };
         [load, scale, pad, Step::Store { input: slot + 2, column: branch.column }]

@@ -30,8 +30,7 @@ fn step_to_json(step: &Step, pad_value: f64) -> Value {
             json!({"op": "scale", "in": input, "out": out, "normalize": "none"})
         }
         Step::Scale { input, out, normalize: Normalize::MinMax(range) } => {
-            let (min, max) =
-                range.map_or((Value::Null, Value::Null), |(min, max)| (min.to_json(), max.to_json()));
+            let (min, max) = range.map_or((Value::Null, Value::Null), |(min, max)| (min.to_json(), max.to_json()));
             json!({"op": "scale", "in": input, "out": out, "normalize": "minmax", "min": min, "max": max})
         }
         Step::Pad { input, out, width } => {
@@ -88,26 +87,12 @@ pub(super) fn link(steps: &[Step]) -> Result<Vec<BranchPlan>> {
         };
         let linked = (loaded, input, stored) == (out, scaled, padded);
         let flat_is_single = *kind == Kind::Jagged || *width == 1;
-        if !(linked
-            && flat_is_single
-            && *column == next
-            && branches.iter().all(|known| known.name != *branch))
-        {
-            return Err(broken(
-                4 * index,
-                "linked to its neighbours, of a new branch, in the next free column",
-            ));
+        if !(linked && flat_is_single && *column == next && branches.iter().all(|known| known.name != *branch)) {
+            return Err(broken(4 * index, "linked to its neighbours, of a new branch, in the next free column"));
         }
         next += width;
         let (name, normalize) = (branch.clone(), *normalize);
-        branches.push(BranchPlan {
-            name,
-            kind: *kind,
-            dtype: *dtype,
-            normalize,
-            width: *width,
-            column: *column,
-        });
+        branches.push(BranchPlan { name, kind: *kind, dtype: *dtype, normalize, width: *width, column: *column });
     }
     Ok(branches)
 }
@@ -156,8 +141,7 @@ impl<'a> Reader<'a> {
                 let kind = Kind::from_name(self.text("kind")?);
                 let kind = kind.ok_or_else(|| self.wrong("kind", "\"flat\" or \"jagged\""))?;
                 let dtype = DType::from_name(self.text("type")?);
-                let dtype =
-                    dtype.ok_or_else(|| self.wrong("type", "the name of a type, such as \"float32\""))?;
+                let dtype = dtype.ok_or_else(|| self.wrong("type", "the name of a type, such as \"float32\""))?;
                 let out = self.count("out")?;
                 types.push((out, dtype));
                 Ok(Step::Load { out, branch: self.text("branch")?.to_owned(), kind, dtype })
@@ -165,8 +149,7 @@ impl<'a> Reader<'a> {
             "scale" => {
                 let input = input()?;
                 let loaded = types.iter().find(|(slot, _)| *slot == input);
-                let dtype =
-                    loaded.map(|&(_, dtype)| dtype).ok_or_else(|| self.wrong("in", "a loaded value"))?;
+                let dtype = loaded.map(|&(_, dtype)| dtype).ok_or_else(|| self.wrong("in", "a loaded value"))?;
                 Ok(Step::Scale { input, out: self.count("out")?, normalize: self.normalize(dtype)? })
             }
             "pad" => Ok(Step::Pad { input: input()?, out: self.count("out")?, width: self.count("width")? }),
@@ -181,9 +164,7 @@ impl<'a> Reader<'a> {
             "minmax" => {
                 let (min, max) = (self.bound("min", dtype)?, self.bound("max", dtype)?);
                 match min.zip(max) {
-                    None if min.is_some() || max.is_some() => {
-                        Err(self.wrong("min", "null together with max"))
-                    }
+                    None if min.is_some() || max.is_some() => Err(self.wrong("min", "null together with max")),
                     Some((min, max)) if min.order(max).is_gt() => Err(self.wrong("min", "at most max")),
                     range => Ok(Normalize::MinMax(range)),
                 }

@@ -68,13 +68,8 @@ pub fn run(
         segments.iter().zip(&leaders).flat_map(|(segment, leaders)| cut(&work, segment, leaders)).collect();
     let counts: Vec<usize> = ranges.iter().map(|range| range.events).collect();
     let blocks = ranges.into_iter().zip(output.split(placement, &counts));
-    let blocks = blocks.map(|(Range { segment, leaders, start, events }, rows)| Block {
-        segment,
-        leaders,
-        start,
-        events,
-        rows,
-    });
+    let blocks =
+        blocks.map(|(Range { segment, leaders, start, events }, rows)| Block { segment, leaders, start, events, rows });
     let none = vec![BranchCounts::default(); plan.branches().len()];
     let parts = pool::map(threads, blocks.collect(), Scratch::default, |scratch, mut block| {
         let mut counts = none.clone();
@@ -183,8 +178,7 @@ mod tests {
     fn table() -> Table<'static> {
         let lists = |offsets: &'static [i64]| {
             Array::Jagged(
-                Lists::new("pt", Offsets::Int64(offsets), Validity::AllValid, values(Data::Float32(&PT)))
-                    .unwrap(),
+                Lists::new("pt", Offsets::Int64(offsets), Validity::AllValid, values(Data::Float32(&PT))).unwrap(),
             )
         };
         let pieces = vec![lists(&OFFSETS[..3]), lists(&OFFSETS[2..])];
@@ -238,10 +232,7 @@ mod tests {
             message(&plan.to_json().replace("\"column\":1", "\"column\":2")),
             "plan: step 4 is out of place; it must be linked to its neighbours, of a new branch, in the next free column"
         );
-        assert_eq!(
-            message("{\"version\":2}"),
-            "plan: version 2 is newer than this program, which knows version 1"
-        );
+        assert_eq!(message("{\"version\":2}"), "plan: version 2 is newer than this program, which knows version 1");
         let flat = Column::new("pt", Kind::Flat, vec![Array::Flat(values(Data::Int32(&MET)))]).unwrap();
         let (mut data, mut mask) = ([0.0; 12], [0; 12]);
         let mut output = Output::new(&mut data, &mut mask, 4, 3).unwrap();

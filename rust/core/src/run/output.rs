@@ -150,8 +150,7 @@ mod tests {
 
     #[test]
     fn rows_must_be_different_and_inside() {
-        let message =
-            |rows: &[i64]| Placement::mapped(rows, rows.len(), 3).map(|_| ()).unwrap_err().to_string();
+        let message = |rows: &[i64]| Placement::mapped(rows, rows.len(), 3).map(|_| ()).unwrap_err().to_string();
         assert_eq!(message(&[0, 2, 0]), "rows: two events go to row 0");
         assert_eq!(message(&[3]), "rows: event 0 goes to row 3, but the output has 3 rows");
         assert_eq!(message(&[0, -2]), "rows: event 1 goes to row -2, but the output has 3 rows");

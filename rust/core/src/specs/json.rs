@@ -24,8 +24,7 @@ impl Specs {
         };
         let jdim: Map<_, _> =
             self.of_kind(Kind::Jagged).map(|(name, branch)| (name.to_owned(), branch.width.into())).collect();
-        let mut events: Map<_, _> =
-            self.files.iter().map(|(file, &events)| (file.clone(), events.into())).collect();
+        let mut events: Map<_, _> = self.files.iter().map(|(file, &events)| (file.clone(), events.into())).collect();
         events.insert("total".to_owned(), self.total.into());
         let mut object = json!({
             "version": VERSION,
@@ -39,9 +38,7 @@ impl Specs {
         });
         let mixed: Map<_, _> = self.branches().filter_map(mixed_types).collect();
         let counts: Map<_, _> = self.branches().filter_map(counts_to_json).collect();
-        for (key, map) in
-            [("mixed", mixed), ("counts", counts), ("selected", selected_to_json(&self.selected))]
-        {
+        for (key, map) in [("mixed", mixed), ("counts", counts), ("selected", selected_to_json(&self.selected))] {
             if !map.is_empty() {
                 object[key] = map.into();
             }
@@ -54,9 +51,7 @@ impl Specs {
     pub fn from_json(text: &str) -> Result<Specs> {
         let value: Value = serde_json::from_str(text).map_err(|error| Error::from_serde(WHAT, &error))?;
         let fields = Fields { map: as_map(&value, "the whole")? };
-        if let Some(found) =
-            fields.map.get("version").and_then(Value::as_u64).filter(|&found| found > VERSION)
-        {
+        if let Some(found) = fields.map.get("version").and_then(Value::as_u64).filter(|&found| found > VERSION) {
             return Err(Error::Version { what: WHAT, found, known: VERSION });
         }
         let mut branches = BTreeMap::new();
@@ -80,8 +75,7 @@ fn mixed_types((name, branch): (&str, &BranchSpecs)) -> Option<(String, Value)> 
 
 fn counts_to_json((name, branch): (&str, &BranchSpecs)) -> Option<(String, Value)> {
     let counts = branch.counts?;
-    let counts =
-        json!({"values": counts.values, "nulls": counts.nulls, "nan": counts.nan, "inf": counts.infinite});
+    let counts = json!({"values": counts.values, "nulls": counts.nulls, "nan": counts.nan, "inf": counts.infinite});
     Some((name.to_owned(), counts))
 }
 
@@ -113,8 +107,7 @@ fn as_map<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>> {
 }
 
 fn whole(value: &Value, place: impl Fn() -> String) -> Result<u64> {
-    let whole =
-        value.as_u64().or_else(|| value.as_f64().filter(|v| v.fract() == 0.0 && *v >= 0.0).map(|v| v as u64));
+    let whole = value.as_u64().or_else(|| value.as_f64().filter(|v| v.fract() == 0.0 && *v >= 0.0).map(|v| v as u64));
     whole.ok_or_else(|| Error::field(WHAT, &place(), value, "a whole number, not negative"))
 }
 
@@ -170,9 +163,7 @@ impl<'a> Fields<'a> {
         }
         let number = Number::from_json(value, dtype);
         let expected = || format!("a finite {dtype} number, or null");
-        number
-            .map(Some)
-            .ok_or_else(|| Error::field(WHAT, &format!("'{name}' in '{key}'"), value, &expected()))
+        number.map(Some).ok_or_else(|| Error::field(WHAT, &format!("'{name}' in '{key}'"), value, &expected()))
     }
 
     /// The branch's types: those under `mixed`, else the one under `types`, else float64, as in the original's files.
@@ -252,17 +243,13 @@ mod tests {
 
     #[test]
     fn messages_name_the_place() {
-        let message =
-            |from: &str, to: &str| Specs::from_json(&ORIGINAL.replace(from, to)).unwrap_err().to_string();
+        let message = |from: &str, to: &str| Specs::from_json(&ORIGINAL.replace(from, to)).unwrap_err().to_string();
         assert_eq!(
             message("\"jetPt\": 4", "\"jetPt\": -4"),
             "specs: 'jetPt' in 'jdim' is -4; it must be a whole number, not negative"
         );
         assert_eq!(message("\"jetPt\": 4", ""), "specs: 'jetPt' in 'jdim' is missing");
-        assert_eq!(
-            message("20.5", "900"),
-            "specs: branch 'jetPt': the minimum 900.0 is above the maximum 800.0"
-        );
+        assert_eq!(message("20.5", "900"), "specs: branch 'jetPt': the minimum 900.0 is above the maximum 800.0");
         assert_eq!(message("[\"nJets\"]", "3"), "specs: key 'fkeys' is 3; it must be a list of branch names");
         assert_eq!(
             message("20.5", "null"),

@@ -58,8 +58,7 @@ impl BranchSpecs {
     }
 
     fn merged(&self, other: &BranchSpecs) -> BranchSpecs {
-        let split =
-            |range: Option<(Number, Number)>| (range.map(|range| range.0), range.map(|range| range.1));
+        let split = |range: Option<(Number, Number)>| (range.map(|range| range.0), range.map(|range| range.1));
         let ((min, max), (other_min, other_max)) = (split(self.range), split(other.range));
         BranchSpecs {
             kind: self.kind,

@@ -113,10 +113,7 @@ mod tests {
     fn integers_stay_exact_and_zero_is_positive() {
         let big = Value::from(9_007_199_254_740_993_i64);
         assert_eq!(Number::from_json(&big, DType::Int64).unwrap().to_json(), big);
-        assert_eq!(
-            Number::from_json(&Value::from(u64::MAX), DType::UInt64).unwrap().to_json(),
-            Value::from(u64::MAX)
-        );
+        assert_eq!(Number::from_json(&Value::from(u64::MAX), DType::UInt64).unwrap().to_json(), Value::from(u64::MAX));
         assert_eq!(Number::float(-0.0).unwrap().to_f64().to_bits(), 0);
         assert!(Number::float(f64::NAN).is_none());
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array as _, ArrayRef, StructArray, make_array, new_empty_array};
 use arrow_buffer::NullBuffer;
@@ -24,19 +23,14 @@ use crate::error::ColumnError;
 pub(super) struct Piece(ArrayRef);
 
 /// The columns of a table, record batch, struct array, or stream of these.
-pub(super) fn columns<'py>(
-    data: &Bound<'py, PyAny>,
-    wanted: Wanted<'_>,
-) -> PyResult<Vec<(String, Found<'py>)>> {
+pub(super) fn columns<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Vec<(String, Found<'py>)>> {
     let (chunks, dtype) = chunks(data)?;
     let DataType::Struct(fields) = dtype else {
-        let message =
-            format!("the data are an Arrow array of {dtype}; give a table, a record batch or a struct array");
+        let message = format!("the data are an Arrow array of {dtype}; give a table, a record batch or a struct array");
         return Err(ColumnError::new_err(message));
     };
     let records: Vec<&StructArray> = chunks.iter().map(|chunk| chunk.as_struct()).collect();
-    let wanted =
-        fields.iter().enumerate().filter(|(_, field)| wanted.is_none_or(|wanted| wanted(field.name())));
+    let wanted = fields.iter().enumerate().filter(|(_, field)| wanted.is_none_or(|wanted| wanted(field.name())));
     wanted
         .map(|(index, field)| {
             let chunks = records.iter().map(|record| under(record.nulls(), record.column(index)));
@@ -95,12 +89,8 @@ fn plain(dtype: &DataType) -> std::result::Result<(Kind, DataType), String> {
     let jagged = |dtype: DataType| (Kind::Jagged, dtype);
     match dtype {
         DataType::List(item) | DataType::ListView(item) => list(item).map(DataType::List).map(jagged),
-        DataType::LargeList(item) | DataType::LargeListView(item) => {
-            list(item).map(DataType::LargeList).map(jagged)
-        }
-        DataType::FixedSizeList(item, length) => {
-            list(item).map(|item| jagged(DataType::FixedSizeList(item, *length)))
-        }
+        DataType::LargeList(item) | DataType::LargeListView(item) => list(item).map(DataType::LargeList).map(jagged),
+        DataType::FixedSizeList(item, length) => list(item).map(|item| jagged(DataType::FixedSizeList(item, *length))),
         DataType::Dictionary(_, value) => plain(value),
         DataType::RunEndEncoded(_, value) => plain(value.data_type()),
         DataType::Float16 => Ok((Kind::Flat, DataType::Float32)),
@@ -126,10 +116,7 @@ impl Piece {
             }
             DataType::FixedSizeList(_, length) => {
                 let length = usize::try_from(*length).unwrap_or(0);
-                (
-                    Offsets::Fixed { first: 0, length, events: array.len() },
-                    array.as_fixed_size_list().values(),
-                )
+                (Offsets::Fixed { first: 0, length, events: array.len() }, array.as_fixed_size_list().values())
             }
             _ => return Ok(Array::Flat(values(branch, array)?)),
         };

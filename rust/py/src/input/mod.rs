@@ -118,8 +118,7 @@ fn named<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Vec<(Str
     if is_arrow(data)? {
         return arrow::columns(data, wanted);
     }
-    let adapted =
-        data.py().import(intern!(data.py(), "mlaas4hep.columns"))?.call_method1("adapt_data", (data,))?;
+    let adapted = data.py().import(intern!(data.py(), "mlaas4hep.columns"))?.call_method1("adapt_data", (data,))?;
     of_dict(adapted.cast::<PyDict>()?, wanted)
 }
 
@@ -127,10 +126,7 @@ fn of_dict<'py>(dict: &Bound<'py, PyDict>, wanted: Wanted<'_>) -> PyResult<Vec<(
     let mut found = Vec::with_capacity(dict.len());
     for (key, value) in dict {
         let Ok(key) = key.cast::<PyString>() else {
-            return Err(ColumnError::new_err(format!(
-                "the name of a column is {}; it must be a string",
-                key.repr()?
-            )));
+            return Err(ColumnError::new_err(format!("the name of a column is {}; it must be a string", key.repr()?)));
         };
         let name = key.to_str()?;
         if wanted.is_none_or(|wanted| wanted(name)) {
@@ -153,8 +149,7 @@ fn value_of<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> 
     if let Ok(reason) = adapted.cast::<PyString>() {
         return Ok(Found::NoNumbers(reason.to_str()?.to_owned()));
     }
-    native(name, &adapted)?
-        .ok_or_else(|| ColumnError::new_err(format!("branch '{name}': {adapted} is no column")))
+    native(name, &adapted)?.ok_or_else(|| ColumnError::new_err(format!("branch '{name}': {adapted} is no column")))
 }
 
 /// NumPy arrays, pairs of offsets and content, and masked ones of both.
@@ -177,14 +172,11 @@ fn is_plain_array(value: &Bound<'_, PyAny>) -> bool {
 
 fn is_arrow(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = value.py();
-    Ok(value.hasattr(intern!(py, "__arrow_c_array__"))?
-        || value.hasattr(intern!(py, "__arrow_c_stream__"))?)
+    Ok(value.hasattr(intern!(py, "__arrow_c_array__"))? || value.hasattr(intern!(py, "__arrow_c_stream__"))?)
 }
 
 /// Arrays of identifiers, one value an event.
 pub(crate) fn identifiers<'py>(arrays: &[Bound<'py, PyUntypedArray>]) -> PyResult<Vec<numpy::Numbers<'py>>> {
     let numbers = arrays.iter().map(numpy::numbers);
-    numbers
-        .map(|looked| looked?.map_err(|reason| ColumnError::new_err(format!("an identifier is {reason}"))))
-        .collect()
+    numbers.map(|looked| looked?.map_err(|reason| ColumnError::new_err(format!("an identifier is {reason}")))).collect()
 }

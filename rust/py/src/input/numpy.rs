@@ -159,8 +159,7 @@ fn unmask<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, Py
 
 fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask<'py>>) -> Looked<Piece<'py>> {
     if pair.len() != 2 {
-        let message =
-            format!("branch '{name}' is a tuple of {}; a jagged branch is (offsets, content)", pair.len());
+        let message = format!("branch '{name}' is a tuple of {}; a jagged branch is (offsets, content)", pair.len());
         return Err(ColumnError::new_err(message));
     }
     let offsets = as_array(name, &pair.get_item(0)?)?;
@@ -169,9 +168,8 @@ fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask<'py>>) -
         (1, Ok(offsets @ (Numbers::Int32(_) | Numbers::Int64(_)))) => offsets,
         (1, Ok(Numbers::UInt32(_))) => native(&offsets, "int64")?,
         _ => {
-            let message = format!(
-                "branch '{name}': offsets are of type {found}; they must be one-dimensional int32 or int64"
-            );
+            let message =
+                format!("branch '{name}': offsets are of type {found}; they must be one-dimensional int32 or int64");
             return Err(ColumnError::new_err(message));
         }
     };
@@ -235,13 +233,9 @@ fn native<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numbe
     }
 }
 
-fn readonly<'py, T: Element>(
-    array: &Bound<'py, PyUntypedArray>,
-    name: &str,
-) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
-    let busy = |error: numpy::BorrowError| {
-        ColumnError::new_err(format!("an array is being written elsewhere: {error}"))
-    };
+fn readonly<'py, T: Element>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
+    let busy =
+        |error: numpy::BorrowError| ColumnError::new_err(format!("an array is being written elsewhere: {error}"));
     if array.is_c_contiguous()
         && let Ok(typed) = array.cast::<PyArrayDyn<T>>()
         && typed.is_aligned()

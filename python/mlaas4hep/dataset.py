@@ -1,0 +1,288 @@
+"""Events of many files as chunks for training: sources, schedule and plan together, read ahead."""
+
+import os
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlaas4hep import _rust
+from mlaas4hep.errors import ParamsError, note
+from mlaas4hep.firstpass import FirstPass, Found
+from mlaas4hep.inputs import Input, pair_labels, resolve
+from mlaas4hep.plan import Plan
+from mlaas4hep.readahead import read_ahead
+from mlaas4hep.specs import Specs
+from mlaas4hep.stream import Stream, Target, Watch
+from mlaas4hep.threads import resolve_threads
+
+__all__ = ["PARTS", "Chunk", "Dataset"]
+
+PARTS = ("train", "validation", "test")
+
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Flattened events, mixed from all files; the arrays stay as they are for as long as someone holds them.
+
+    Attributes
+    ----------
+    data
+        float32, C order, shape (events, columns); ``pad_value`` where there is no value.
+    padding_mask
+        bool, the same shape: ``True`` where the value is padding or missing.
+    labels
+        int64, shape (events,): integers as they stand, for names the position in ``Dataset.classes``; None if the
+        dataset has no labels.
+    file, entry
+        int32 and int64, shape (events,): number of the file, and entry of its tree, that a row comes from.
+    """
+
+    data: NDArray[np.float32]
+    padding_mask: NDArray[np.bool_]
+    labels: NDArray[np.int64] | None
+    file: NDArray[np.int32]
+    entry: NDArray[np.int64]
+
+
+class Dataset:
+    """Events of one or more files, with labels, split into parts, as chunks for training.
+
+    Parameters
+    ----------
+    files
+        Paths, globs, each with an optional ``:tree``; or the name of a list file, or a text with commas.
+    labels
+        A list with an integer or a class name for each input, or the name of the branch that holds the label
+        (integers, bools, whole floats or strings). Events whose label is missing are left out and counted.
+    tree
+        Name of the tree for inputs that name none; not needed where a file holds only one.
+    select, exclude
+        Names or globs of the branches to use or to leave out: a list, a text with commas, or a text file with a name
+        a line. Counters are inputs only where ``select`` names them.
+    identifier
+        Branches that identify an event: they decide its part in place of its entry, and are no inputs.
+    preproc
+        Formulas and cuts are not part of this version: anything but None is an error.
+    specs
+        ``Specs`` or the path of a ``specs.json`` to use instead of scanning the files; refused where they do not fit.
+    classes
+        Names of the classes in order; by default the sorted names, or the integers.
+    split
+        Fractions of train, validation and test.
+    seed
+        Every random choice follows from it.
+    nevts
+        Events to use in all, the first ones of each file in proportion to its size; -1: all.
+    max_open
+        Up to so many files are open at a time; more are read as chains.
+    threads
+        Threads to use; ``None``: the variable ``MLAAS4HEP_NUM_THREADS``, else the CPUs that the process may use.
+
+    Raises
+    ------
+    SourceError, BranchError, ParamsError, SpecsError
+        The input is wrong; the message says what, where, and what would be right.
+
+    Examples
+    --------
+    >>> import mlaas4hep
+    >>> from importlib.resources import files
+    >>> sample = files("mlaas4hep") / "sample"
+    >>> paths = [f"{sample}/ttH.root", f"{sample}/ttbar.root"]
+    >>> dataset = mlaas4hep.Dataset(paths, labels=[1, 0], exclude=["genWeight"])
+    >>> chunk = next(dataset.chunks(1000, part="train"))
+    >>> chunk.data.shape, int(chunk.labels.sum())
+    ((1000, 163), 500)
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        labels: Sequence[int] | Sequence[str] | str | None = None,
+        *,
+        tree: str | None = None,
+        select: str | Iterable[str] | None = None,
+        exclude: str | Iterable[str] | None = None,
+        identifier: str | Sequence[str] = (),
+        preproc: object = None,
+        specs: Specs | str | os.PathLike[str] | None = None,
+        classes: Sequence[str] | None = None,
+        split: tuple[float, float, float] = (0.64, 0.16, 0.2),
+        seed: int = 21,
+        nevts: int = -1,
+        max_open: int = 128,
+        threads: int | None = None,
+        redirector: str = "",
+    ) -> None:
+        if preproc is not None:
+            raise ParamsError("preproc: formulas and cuts are not part of this version; leave it out")
+        self._seed = _whole("seed", seed, 0, 2**64 - 1)
+        self._max_open = _whole("max_open", max_open, 1, 2**31)
+        self._threads = resolve_threads(threads)
+        self.inputs: list[Input] = resolve(files, tree, redirector)
+        lines = self.inputs[-1].line + 1
+        self._first_pass = FirstPass(
+            self.inputs,
+            labels if labels is None or isinstance(labels, str) else pair_labels(labels, lines),
+            select=select,
+            exclude=exclude,
+            identifier=[identifier] if isinstance(identifier, str) else list(identifier),
+            specs=Specs.from_json(specs) if isinstance(specs, (str, os.PathLike)) else specs,
+            classes=classes,
+            split=_fractions(split),
+            seed=self._seed,
+            nevts=nevts if nevts == -1 else _whole("nevts", nevts, 1, 2**63),
+            threads=self._threads,
+        )
+        self._plan: Plan | None = None
+        self.last_pass = Watch()
+        self.on_events: Callable[[int], None] | None = None
+        if len(self.inputs) > max_open:
+            note(
+                f"{len(self.inputs)} files are more than may be open at a time ({max_open}): the files of one label "
+                "are read one after the other, and chunks are mixed from labels, not from files"
+            )
+
+    @property
+    def _found(self) -> Found:
+        return self._first_pass.found(self.on_events)
+
+    def specs(self) -> Specs:
+        """Return the specs of all files; the first call scans them, once, unless specs were given."""
+        return self._first_pass.specs(self.on_events)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that every chunk is made with, compiled from the specs."""
+        if self._plan is None:
+            self._plan = Plan(self.specs())
+        return self._plan
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the matrix's columns."""
+        return self.plan.names
+
+    @property
+    def branches(self) -> list[str]:
+        """Names of the branches that are inputs, in the order of the matrix."""
+        return self.plan.branches
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes that occur, in the order of ``label_values``; empty without labels."""
+        return self._found.labels.classes
+
+    @property
+    def label_values(self) -> list[int]:
+        """The sorted distinct labels as chunks hold them; a model gets the position in this list."""
+        return self._found.labels.values
+
+    @property
+    def left_out(self) -> int:
+        """Number of events that are left out because their label is missing."""
+        return self._found.left_out
+
+    def count(self, part: str | None = None) -> int:
+        """Return the number of events of a part; None: of all parts."""
+        code = _part(part)
+        return sum(int(np.count_nonzero(events.wanted(code))) for events in self._found.events)
+
+    def __len__(self) -> int:
+        """Return the number of events used."""
+        return self.count()
+
+    def chunks(self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True) -> Generator[Chunk]:
+        """Make a pass over a part, in chunks; the next one is prepared in the background.
+
+        Every chunk takes its share of events of each file, and every event comes once. The order is the same for
+        any number of threads; leaving the loop early ends the pass.
+
+        Parameters
+        ----------
+        size
+            Events of a chunk, the last one may be smaller; -1: one chunk with everything.
+        part
+            ``"train"``, ``"validation"``, ``"test"``, or None for all events.
+        epoch
+            With the seed it decides the order within chunks.
+        shuffle
+            False keeps the order of mixing within chunks.
+
+        Raises
+        ------
+        ReadError
+            A file is corrupt; the message names file, branch and entries.
+        """
+        size = -1 if size == -1 else _whole("chunk size", size, 1, 2**48)
+        epoch = _whole("epoch", epoch, 0, 2**63)
+        return self._consume(size, _part(part), epoch, bool(shuffle))
+
+    def _consume(self, size: int, part: int | None, epoch: int, shuffle: bool) -> Generator[Chunk]:
+        """Hand out what a background thread prepares, and watch the time."""
+        watch = self.last_pass = Watch()
+        begin = perf_counter()
+        for chunk in read_ahead(self._produce(size, part, epoch, shuffle, watch)):
+            watch.waiting += perf_counter() - begin
+            watch.events += len(chunk.data)
+            yield chunk
+            begin = perf_counter()
+        if watch.truncated:
+            cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
+            note(f"values were cut off, because lists are longer than the specs say: {cut}")
+
+    def _produce(self, size: int, part: int | None, epoch: int, shuffle: bool, watch: Watch) -> Generator[Chunk]:
+        """Prepare chunk after chunk."""
+        plan, found = self.plan, self._found
+        files = [event for event in found.events if event.wanted(part).any()]
+        groups = found.streams(files, self._max_open, self._seed)
+        counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
+        size = max(1, sum(counts)) if size == -1 else size
+        schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
+        with ThreadPoolExecutor(self._threads, "mlaas4hep-decode") as executor, ExitStack() as stack:
+            streams = [Stream(group, part, plan, self._threads, executor, watch) for group in groups]
+            for stream in streams:
+                stack.callback(stream.close)
+            for takes in schedule:
+                rows = sum(len(take[3]) for take in takes)
+                target = Target(
+                    np.empty((rows, len(plan.names)), np.float32),
+                    np.empty((rows, len(plan.names)), np.bool_),
+                    np.empty(rows, np.int64) if found.labels.values else None,
+                    np.empty(rows, np.int32),
+                    np.empty(rows, np.int64),
+                )
+                for number, _, _, places in takes:
+                    streams[number].fill(places, target)
+                yield Chunk(target.data, target.padding_mask, target.labels, target.file, target.entry)
+
+
+def _whole(what: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+        raise ParamsError(f"{what} is {value!r}; it must be a whole number of at least {least}")
+    return int(value)
+
+
+def _part(part: str | None) -> int | None:
+    if part is None:
+        return None
+    if part not in PARTS:
+        raise ParamsError(f"part is {part!r}; it must be 'train', 'validation', 'test' or None")
+    return PARTS.index(part)
+
+
+def _fractions(split: Sequence[float]) -> tuple[float, float, float]:
+    try:
+        train, validation, test = (float(fraction) for fraction in split)
+    except (TypeError, ValueError):
+        raise ParamsError(f"split is {split!r}; it must be three fractions: train, validation, test") from None
+    if min(train, validation, test) < 0 or abs(train + validation + test - 1) > 1e-6:
+        raise ParamsError(f"split is {split!r}; the fractions must not be negative, and add up to 1")
+    return train, validation, test

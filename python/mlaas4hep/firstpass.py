@@ -1,0 +1,280 @@
+"""What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlaas4hep import _rust
+from mlaas4hep.errors import ParamsError, SpecsError, nearest, note
+from mlaas4hep.inputs import Input
+from mlaas4hep.labels import MISSING, LabelColumn, Labels, name_classes
+from mlaas4hep.sources import Branch, Column, choose_branches, open_source
+from mlaas4hep.specs import Specs
+from mlaas4hep.stream import LEFT_OUT, Events, keep, open_again
+
+__all__ = ["FirstPass", "Found"]
+
+Watcher = Callable[[int], None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The labels that occur, and the events of every file."""
+
+    labels: Labels
+    events: list[Events]
+    left_out: int
+
+    def streams(self, files: Sequence[Events], max_open: int, seed: int) -> list[list[Events]]:
+        """Return the files one by one; where there are more than ``max_open``, as chains in seeded order.
+
+        The files of one label make a chain; all files do where the label is a branch, or there is none.
+        """
+        if len(files) <= max_open:
+            return [[events] for events in files]
+        order = next(_rust.Schedule([len(files)], len(files), seed, 0, True))[0][3]
+        label = {events.number: events.labels if isinstance(events.labels, int) else MISSING for events in files}
+        chained = sorted((files[index] for index in order), key=lambda events: label[events.number])
+        return [list(chain) for _, chain in groupby(chained, key=lambda events: label[events.number])]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One opened file: where it is, and how many of its entries are used."""
+
+    input: Input
+    tree: str
+    entries: int
+    used: int
+
+
+class FirstPass:
+    """Opens every file, chooses branches, and learns the rest when it is asked for, in one pass over the files."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        labels: Sequence[int] | Sequence[str] | str | None,
+        *,
+        select: str | Iterable[str] | None,
+        exclude: str | Iterable[str] | None,
+        identifier: Sequence[str],
+        specs: Specs | None,
+        classes: Sequence[str] | None,
+        split: tuple[float, float, float],
+        seed: int,
+        nevts: int,
+        threads: int,
+    ) -> None:
+        self._labels, self._classes, self._identifier = labels, classes, identifier
+        self._split, self._seed, self._threads = split, seed, threads
+        if classes is not None and labels is None:
+            raise ParamsError("classes are given, but no labels")
+        schemas, self._files = _open(inputs, nevts)
+        if specs is not None and select is None and exclude is None:
+            select = specs.branches
+        label = labels if isinstance(labels, str) else None
+        choice = choose_branches(schemas, select, exclude, label=label, identifier=identifier)
+        if choice.note:
+            note(choice.note)
+        self._inputs = [branch.name for branch in choice.inputs]
+        self._given = _fitting(specs, choice.inputs, self._files) if specs is not None else None
+        self._specs = self._given
+        self._found: Found | None = None
+        self._check_empty()
+        if label is None and not identifier:
+            self._found = self._without_reading()
+
+    def specs(self, watcher: Watcher = None) -> Specs:
+        """Return the specs: those given, else those of a scan of all files."""
+        if self._specs is None:
+            self._read(watcher)
+        assert self._specs is not None
+        return self._specs
+
+    def found(self, watcher: Watcher = None) -> Found:
+        """Return labels and parts of all events; files are read only where that takes a branch."""
+        if self._found is None:
+            self._read(watcher)
+        assert self._found is not None
+        return self._found
+
+    def _check_empty(self) -> None:
+        empty = [str(file.input) for file in self._files if file.entries == 0]
+        if len(empty) == len(self._files):
+            raise ParamsError(f"there are no events: every file has 0 entries: {', '.join(empty)}")
+        if empty:
+            note(f"files with 0 events: {', '.join(empty)}")
+        if not isinstance(self._labels, (str, type(None))):
+            for label in dict.fromkeys(self._labels):
+                files = [file for file in self._files if self._labels[file.input.line] == label]
+                if not any(file.used for file in files):
+                    names = ", ".join(str(file.input) for file in files)
+                    raise ParamsError(f"label {label!r} has no events; its files: {names}")
+
+    def _file_labels(self) -> tuple[Labels, dict[int, int]]:
+        """The labels of whole files, and the position of each file's."""
+        if self._labels is None:
+            return Labels([], [], []), {}
+        assert not isinstance(self._labels, str)
+        labels = name_classes(list(self._labels), self._classes, "labels")
+        return labels, {file.input.number: labels.found.index(self._labels[file.input.line]) for file in self._files}
+
+    def _without_reading(self) -> Found:
+        """Parts from entries and labels from files: nothing has to be read."""
+        labels, positions = self._file_labels()
+        values = np.array(labels.values, np.int64)
+        events = [
+            self._events(file, self._parts(file, 0, file.used, []), positions.get(file.input.number), values)
+            for file in self._files
+        ]
+        return Found(labels, events, 0)
+
+    def _events(
+        self,
+        file: File,
+        parts: NDArray[np.uint8],
+        labels: NDArray[np.uint16] | int | None,
+        values: NDArray[np.int64],
+    ) -> Events:
+        return Events(file.input.number, file.input.path, file.tree, file.entries, parts, labels, values)
+
+    def _parts(self, file: File, start: int, stop: int, identifiers: list[NDArray[np.generic]]) -> NDArray[np.uint8]:
+        return _rust.parts(self._seed, file.input.number, start, stop, self._split, identifiers)
+
+    def _read(self, watcher: Watcher) -> None:
+        """Make the one pass over all files: scan them, and learn labels and parts where these take a branch."""
+        column = LabelColumn(self._labels) if isinstance(self._labels, str) else None
+        scanned: list[Specs] = []
+        learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]] = []
+        with ThreadPoolExecutor(self._threads, "mlaas4hep-decode") as executor:
+            for file in self._files:
+                learned.append(self._read_file(file, column, scanned, executor, watcher))
+        if self._found is None:
+            self._found = self._with_labels(column, learned)
+        if self._specs is None:
+            self._specs = self._complete(Specs.merge(scanned))
+
+    def _read_file(
+        self,
+        file: File,
+        column: LabelColumn | None,
+        scanned: list[Specs],
+        executor: Executor,
+        watcher: Watcher,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """Scan one file into ``scanned``, and return the parts and label positions of its events."""
+        parts = np.zeros(file.used, np.uint8)
+        positions = np.zeros(file.used if column else 0, np.int32)
+        extra = [*self._identifier, *([column.branch] if column else [])] if self._found is None else []
+        wanted = list(dict.fromkeys([*(self._inputs if self._specs is None else []), *extra]))
+        blank = self._events(file, parts, None, np.empty(0, np.int64))
+        source = open_again(blank, executor)
+        try:
+            # A file without events is scanned too: its branches have types.
+            for start, stop in source.clusters(wanted, 0, file.used) or [(0, 0)]:
+                columns = source.read(wanted, start, stop)
+                if self._found is None:
+                    identifiers = [_flat(columns[name]) for name in self._identifier]
+                    parts[start:stop] = self._parts(file, start, stop, identifiers)
+                if column and self._found is None:
+                    positions[start:stop] = column.add(_flat(columns[column.branch]), file.input.path, start)
+                    parts[start:stop][positions[start:stop] == MISSING] = LEFT_OUT
+                if self._specs is None:
+                    inputs = {name: columns[name] for name in self._inputs}
+                    left_out = parts[start:stop] == LEFT_OUT
+                    if left_out.any():
+                        inputs = {name: keep(values, ~left_out) for name, values in inputs.items()}
+                    scanned.append(Specs(_rust.scan(inputs, self._threads)[0]))
+                    if len(scanned) > 1:
+                        scanned[:] = [Specs.merge(scanned)]
+                if watcher:
+                    watcher(stop - start)
+        finally:
+            source.close()
+        return parts, positions
+
+    def _with_labels(
+        self, column: LabelColumn | None, learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]]
+    ) -> Found:
+        if column is None:
+            labels, by_file = self._file_labels()
+            values = np.array(labels.values, np.int64)
+            events = [
+                self._events(file, parts, by_file.get(file.input.number), values)
+                for file, (parts, _) in zip(self._files, learned, strict=True)
+            ]
+            return Found(labels, events, 0)
+        left_out = sum(int(np.count_nonzero(positions == MISSING)) for _, positions in learned)
+        if not column.found:
+            raise ParamsError(f"branch {column.branch!r}: no event has a label")
+        if left_out:
+            note(f"{left_out} events are left out, because their label in branch {column.branch!r} is missing")
+        labels = name_classes(list(column.found), self._classes, f"branch {column.branch!r}")
+        order, values = column.order(labels), np.array(labels.values, np.int64)
+        small = np.uint8 if len(values) < 2**8 else np.int32
+        events = [
+            self._events(file, parts, order[positions].astype(small), values)
+            for file, (parts, positions) in zip(self._files, learned, strict=True)
+        ]
+        return Found(labels, events, left_out)
+
+    def _complete(self, specs: Specs) -> Specs:
+        """The specs with entries and parts of each file."""
+        assert self._found is not None
+        entries: dict[str, int] = {}
+        selected: dict[str, tuple[int, int, int]] = {}
+        for file, events in zip(self._files, self._found.events, strict=True):
+            name = str(file.input)
+            counts = np.bincount(events.parts, minlength=4).tolist()
+            before = selected.get(name, (0, 0, 0))
+            entries[name] = entries.get(name, 0) + file.used
+            selected[name] = (counts[0] + before[0], counts[1] + before[1], counts[2] + before[2])
+        return specs.with_files(entries, selected)
+
+
+def _flat(column: Column) -> NDArray[np.generic]:
+    assert isinstance(column, np.ndarray)
+    return column
+
+
+def _open(inputs: Sequence[Input], nevts: int) -> tuple[list[tuple[str, dict[str, Branch]]], list[File]]:
+    """Look into every file: its branches, its tree, how many entries it has and how many of them are used."""
+    schemas, found = [], []
+    for given in inputs:
+        source = open_source(given.path, given.tree)
+        try:
+            schemas.append((given.path, source.schema()))
+            found.append((source.tree, source.entries))
+        finally:
+            source.close()
+    entries = [count for _, count in found]
+    used = entries if nevts == -1 else _rust.shares(entries, nevts)
+    files = [File(given, *one, count) for given, one, count in zip(inputs, found, used, strict=True)]
+    return schemas, files
+
+
+def _fitting(specs: Specs, inputs: Sequence[Branch], files: Sequence[File]) -> Specs:
+    """The specs of the inputs, or an error if they were not made for such files."""
+    kinds = dict.fromkeys(specs.fkeys, "flat") | dict.fromkeys(specs.jkeys, "jagged")
+    for branch in inputs:
+        if branch.name not in kinds:
+            hint = nearest(branch.name, kinds)
+            raise SpecsError(f"the specs do not fit: they lack branch {branch.name!r}{hint}; scan the files again")
+        if kinds[branch.name] != branch.kind:
+            raise SpecsError(
+                f"the specs do not fit: branch {branch.name!r} is {kinds[branch.name]} there and {branch.kind} in the "
+                "files; scan the files again"
+            )
+    for file in files:
+        entries = specs.events.get(str(file.input))
+        if entries not in (None, file.entries, file.used):
+            raise SpecsError(
+                f"the specs do not fit: they were made from {entries} events of {file.input}, which has "
+                f"{file.entries}; scan the files again"
+            )
+    return specs.select(branch.name for branch in inputs)

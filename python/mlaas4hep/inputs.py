@@ -1,0 +1,212 @@
+"""Which files to read and which labels they have: what users write in ``files.txt`` and ``labels.txt``."""
+
+import operator
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import SupportsIndex
+
+from mlaas4hep.errors import ParamsError, SourceError, nearest
+
+__all__ = [
+    "Entry",
+    "Input",
+    "is_file",
+    "is_list",
+    "pair_labels",
+    "parse_files",
+    "parse_labels",
+    "read_list",
+    "resolve",
+]
+
+LISTS = (".txt", ".list")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+REMOTE = "remote files are not read by this version; copy the file and give its path"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file to read.
+
+    ``number`` is its position after all globs are expanded, ``line`` the position of the input that it
+    comes from: labels pair with that.
+    """
+
+    path: str
+    tree: str | None
+    number: int
+    line: int
+
+    def __str__(self) -> str:
+        return self.path if self.tree is None else f"{self.path}:{self.tree}"
+
+
+class Entry(str):
+    """A line of a list file, which knows where it stands."""
+
+    __slots__ = ("line", "source")
+
+    def __new__(cls, text: str, source: str, line: int) -> "Entry":
+        """Make the text of a line that stands in the file ``source``."""
+        entry = super().__new__(cls, text)
+        entry.source, entry.line = source, line
+        return entry
+
+    source: str
+    line: int
+
+
+def is_list(name: str) -> bool:
+    """Tell whether a file of this name is a list of inputs."""
+    return name.lower().endswith(LISTS)
+
+
+def is_file(path: str) -> bool:
+    """Tell whether a text, which may be too long or otherwise no path at all, is the path of a file."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def read_list(path: str | os.PathLike[str]) -> list[str]:
+    """Return the lines of a text file without comments, which begin with ``#``, and without empty lines."""
+    name = os.fspath(path)
+    try:
+        text = Path(name).read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise SourceError(f"{name}: there is no such list{_neighbour(name)}") from None
+    except OSError as error:
+        raise SourceError(f"{name}: the list cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ParamsError(f"{name}: this is no text file; it should have an entry a line") from None
+    lines = ((number, line.partition("#")[0].strip()) for number, line in enumerate(text.splitlines(), 1))
+    return [Entry(line, name, number) for number, line in lines if line]
+
+
+def parse_files(text: str) -> list[str]:
+    """Return the inputs of a list file, a data file, or a text with commas."""
+    if is_list(text):
+        entries = read_list(text)
+        if not entries:
+            raise ParamsError(f"{text}: the list has no inputs; write a file a line")
+        return entries
+    if is_file(text):
+        return [text]
+    entries = [part.strip() for part in text.split(",") if part.strip()]
+    if not entries:
+        raise ParamsError("there are no input files; name a list, a file, or several with commas between")
+    return entries
+
+
+def resolve(
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    tree: str | None = None,
+    redirector: str = "",
+) -> list[Input]:
+    """Return the files that are meant, with globs expanded; each must exist.
+
+    ``tree`` is for inputs that name none. A relative path in a list is looked for in the working directory,
+    then in the list's own folder. What exists nowhere would be looked for behind ``redirector``.
+    """
+    entries = parse_files(os.fspath(files)) if isinstance(files, (str, os.PathLike)) else list(files)
+    if not entries:
+        raise ParamsError("there are no input files")
+    inputs: list[Input] = []
+    for line, entry in enumerate(entries):
+        paths, own = _expand(entry, redirector)
+        inputs += [Input(path, own or tree, len(inputs) + at, line) for at, path in enumerate(paths)]
+    return inputs
+
+
+def parse_labels(text: str, inputs: int) -> str | list[int] | list[str]:
+    """Return each input's label from a text file or a text with commas, else the name of the label branch.
+
+    With a single input an integer is its label.
+    """
+    if is_file(text) or (is_list(text) and "," not in text):
+        return pair_labels([_label(entry) for entry in read_list(text)], inputs, text)
+    if "," in text:
+        return pair_labels([_label(part.strip()) for part in text.split(",")], inputs)
+    label = _label(text.strip())
+    return [label] if isinstance(label, int) and inputs == 1 else text.strip()
+
+
+def pair_labels(labels: Sequence[object], inputs: int, where: str = "labels") -> list[int] | list[str]:
+    """Return labels that fit so many inputs: all integers, or all names of classes."""
+    if len(labels) != inputs:
+        raise ParamsError(f"{where}: {len(labels)} labels for {inputs} inputs; give each input one label")
+    numbers = [operator.index(label) for label in labels if isinstance(label, SupportsIndex)]
+    names = [label for label in labels if isinstance(label, str) and label]
+    if len(numbers) == len(labels):
+        return numbers
+    if len(names) == len(labels):
+        return names
+    if len(numbers) + len(names) == len(labels):
+        raise ParamsError(
+            f"{where}: {numbers[0]} is an integer, {names[0]!r} a name; labels are all integers or all names"
+        )
+    wrong = next(label for label in labels if not (isinstance(label, (str, SupportsIndex)) and label != ""))
+    raise ParamsError(f"{where}: {wrong!r} is no label; a label is an integer or the name of a class")
+
+
+def _label(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _expand(entry: str | os.PathLike[str], redirector: str) -> tuple[list[str], str | None]:
+    """The files of one input, and the tree behind the colon."""
+    text = os.path.expanduser(os.fspath(entry))  # noqa: PTH111 (a Path would drop what makes a URL)
+    where = f"{entry.source}, line {entry.line}: " if isinstance(entry, Entry) else ""
+    if URL.match(text):
+        raise SourceError(f"{where}{text}: {REMOTE}")
+    folder = Path(entry.source).parent if isinstance(entry, Entry) else None
+    splits = _splits(text)
+    for path, tree in splits:
+        found = _find(path) or (_find(str(folder / path)) if folder else [])
+        if found:
+            return found, tree
+    path, _ = next((split for split in reversed(splits) if Path(split[0]).suffix), splits[0])
+    raise SourceError(f"{where}{_missing(path, redirector)}")
+
+
+def _splits(text: str) -> list[tuple[str, str | None]]:
+    """Every way to part a path from a tree, longest path first; the colon of a Windows drive is no mark."""
+    first = 2 if DRIVE.match(text) else 0
+    marks = [at for at in range(len(text) - 1, first, -1) if text[at] == ":"]
+    return [(text, None), *((text[:at], text[at + 1 :] or None) for at in marks)]
+
+
+def _find(path: str) -> list[str]:
+    """The file of this name, else the files that match it as a glob, sorted."""
+    if is_file(path):
+        return [path]
+    found = glob(path, recursive=True) if has_magic(path) else []  # noqa: PTH207 (a pattern may be absolute)
+    return sorted(name for name in found if is_file(name))
+
+
+def _missing(path: str, redirector: str) -> str:
+    if has_magic(path):
+        return f"{path}: no file matches this pattern"
+    if Path(path).is_dir():
+        return f"{path}: this is a folder; name its files, as in {str(Path(path) / '*.root')!r}"
+    if redirector:
+        return f"{path}: there is no such file here, so it would be behind {redirector!r}, but {REMOTE}"
+    return f"{path}: there is no such file{_neighbour(path)}"
+
+
+def _neighbour(path: str) -> str:
+    """The most similar name in the same folder, or that there is no such folder."""
+    folder = Path(path).parent
+    try:
+        return nearest(Path(path).name, sorted(found.name for found in folder.iterdir()))
+    except OSError:
+        return f", nor a folder {str(folder)!r} that can be read"

@@ -1,0 +1,102 @@
+"""Labels of events: of whole files, or from a branch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlaas4hep.errors import ParamsError
+
+__all__ = ["MISSING", "LabelColumn", "Labels", "name_classes"]
+
+MISSING = -1
+"""Stands in the positions of events whose label is missing."""
+
+Label = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels that occur.
+
+    ``values`` are the distinct labels as chunks hold them, sorted: integers as they stand, or for names their
+    positions in the list of classes. ``classes`` are their names, ``found`` the labels as the user wrote them, both in
+    the same order.
+    """
+
+    values: list[int]
+    classes: list[str]
+    found: list[Label]
+
+
+def name_classes(found: Sequence[Label], classes: Sequence[str] | None, where: str) -> Labels:
+    """Return the distinct labels ``found`` in order and named.
+
+    Names stand in the order of ``classes``, by default sorted; integers are sorted, and ``classes`` names them.
+    """
+    names = sorted({label for label in found if isinstance(label, str)})
+    numbers = sorted({label for label in found if not isinstance(label, str)})
+    if classes is not None and len(set(classes)) < len(classes):
+        raise ParamsError(f"classes: {', '.join(classes)}: a name stands there twice")
+    if names:
+        order = list(classes) if classes is not None else names
+        unknown = [name for name in names if name not in order]
+        if unknown:
+            raise ParamsError(f"{where}: label {unknown[0]!r} is not in the classes {', '.join(order)}")
+        empty = [name for name in order if name not in names]
+        if empty:
+            raise ParamsError(f"{where}: class {empty[0]!r} has no events")
+        return Labels(list(range(len(order))), order, list(order))
+    if classes is not None and len(classes) != len(numbers):
+        listed = ", ".join(map(str, numbers))
+        raise ParamsError(
+            f"classes: {len(classes)} names for {len(numbers)} labels ({listed}); give each label one name"
+        )
+    return Labels(numbers, list(classes) if classes is not None else [str(number) for number in numbers], list(numbers))
+
+
+class LabelColumn:
+    """Collects a label branch, piece by piece, as small numbers: positions in the order of first appearance."""
+
+    def __init__(self, branch: str) -> None:
+        self.branch = branch
+        self.found: dict[Label, int] = {}
+
+    def add(self, column: NDArray[Any], where: str, first: int) -> NDArray[np.int32]:
+        """Return the positions of some events' labels, ``MISSING`` where there is none.
+
+        ``where`` names their file and ``first`` their first entry, for errors.
+        """
+        if column.dtype.kind in "OU":
+            present = np.array([bool(value) for value in column], np.bool_)
+            values = np.where(present, column, "").astype(str)
+        elif column.dtype.kind == "f":
+            present = np.isfinite(column)
+            values = np.where(present, column, 0)
+            self._check_whole(values, where, first)
+            values = values.astype(np.int64)
+        else:
+            present, values = np.ones(len(column), np.bool_), column
+        distinct, inverse = np.unique(values, return_inverse=True)
+        used = np.bincount(inverse[present], minlength=len(distinct)) > 0
+        positions = np.full(len(distinct), MISSING, np.int32)
+        for index in np.flatnonzero(used):
+            value = distinct[index]
+            label: Label = str(value) if values.dtype.kind == "U" else int(value)
+            positions[index] = self.found.setdefault(label, len(self.found))
+        return np.where(present, positions[inverse], MISSING).astype(np.int32)
+
+    def _check_whole(self, values: NDArray[Any], where: str, first: int) -> None:
+        broken = np.flatnonzero(values != np.rint(values))
+        if len(broken):
+            raise ParamsError(
+                f"{where}: branch {self.branch!r}, entry {first + broken[0]}: {values[broken[0]]} is no label; a label "
+                "is a whole number or a name"
+            )
+
+    def order(self, labels: Labels) -> NDArray[np.int32]:
+        """Return for each position of first appearance the position in ``labels``; behind them ``MISSING``."""
+        places = {label: index for index, label in enumerate(labels.found)}
+        return np.array([*(places[label] for label in self.found), MISSING], np.int32)

@@ -1,0 +1,222 @@
+"""One branch of a TTree, read in any range of entries, each basket decompressed once in a pass."""
+
+import bisect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+from uproot.interpretation.library import NumPy
+from uproot.models.TBasket import Model_TBasket
+
+from mlaas4hep.errors import ReadError
+from mlaas4hep.sources.branch import Column
+from mlaas4hep.sources.kinds import Layout
+
+__all__ = ["BranchReader"]
+
+STRING_BYTES = 64
+"""What a Python string takes besides its characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The decoded entries of one basket: values, and for lists of varying length their offsets in these."""
+
+    values: NDArray[Any]
+    offsets: NDArray[np.int64] | None = None
+
+    def cut(self, start: int, stop: int) -> "Piece":
+        """Return some of the entries; the offsets keep counting from the first entry of the basket."""
+        if self.offsets is None:
+            return Piece(self.values[start:stop])
+        offsets = self.offsets[start : stop + 1]
+        return Piece(self.values[offsets[0] : offsets[-1]], offsets)
+
+
+class BranchReader:
+    """Reads a branch by itself.
+
+    The decoded basket in which the last range ended is kept, so that the next range starts from it; ranges
+    in any other order are right too, only slower. ``lock`` guards the file's one position; everything else
+    here belongs to one thread at a time.
+    """
+
+    def __init__(self, branch: Any, name: str, layout: Layout, where: str, lock: Lock) -> None:
+        self._branch = branch
+        self._layout = layout
+        self._where = f"{where}: branch {name!r}"
+        self._lock = lock
+        self._last: tuple[int, Piece] | None = None
+        self._counts: BranchReader | None = None
+        try:
+            self.edges: list[int] = [int(edge) for edge in branch.entry_offsets]
+        except Exception as error:
+            raise ReadError(f"{self._where}: its list of baskets is damaged: {_words(error)}") from error
+        self._embedded = len(self.edges) - 1 - len(branch.embedded_baskets)
+        if self.edges[0] != 0 or any(stop < start for start, stop in pairwise(self.edges)):
+            raise ReadError(
+                f"{self._where}: its list of baskets is damaged: they do not begin at 0 or go back"
+            )
+
+    @property
+    def event_bytes(self) -> float:
+        """What an entry takes in memory, on average."""
+        stored = self._branch.uncompressed_bytes / max(1, self.edges[-1])
+        match self._layout:
+            case Layout(kind="flat", dtype=np.dtype(itemsize=size)):
+                return float(size)
+            case Layout(kind="jagged"):
+                return float(stored) + 8
+            case _:
+                return float(stored) + STRING_BYTES
+
+    def read(self, start: int, stop: int) -> Column:
+        """Return the entries from ``start`` to ``stop`` in native byte order, contiguous."""
+        if stop > self.edges[-1]:
+            tree = self._branch.tree
+            raise ReadError(
+                f"{self._where} has only {self.edges[-1]} entries, tree {tree.name!r} has {tree.num_entries}"
+            )
+        pieces = list(self._pieces(start, stop))
+        if self._layout.kind == "string":
+            return np.concatenate([np.empty(0, object), *(piece.values for piece in pieces)])
+        values = self._join([piece.values for piece in pieces])
+        if self._layout.kind == "flat":
+            return values
+        if self._layout.length:
+            return np.arange(stop - start + 1, dtype=np.int64) * self._layout.length, values.reshape(-1)
+        return _offsets(pieces, stop - start), values
+
+    def _join(self, parts: list[NDArray[Any]]) -> NDArray[Any]:
+        """The parts one behind the other; a byte of a bool other than 0 and 1 becomes 1, as in C++."""
+        assert self._layout.dtype is not None
+        shape = (self._layout.length,) if self._layout.length else ()
+        joined = np.empty((sum(map(len, parts)), *shape), self._layout.dtype)
+        at = 0
+        for part in parts:
+            target = joined[at : at + len(part)]
+            if part.dtype == np.bool_:
+                np.not_equal(part.view(np.uint8), 0, out=target)
+            else:
+                target[...] = part
+            at += len(part)
+        return joined
+
+    def _pieces(self, start: int, stop: int) -> Iterator[Piece]:
+        """Yield the decoded parts that make up a range, and keep the last basket if some of it is left."""
+        number = bisect.bisect_right(self.edges, start) - 1
+        while start < stop:
+            begin, end = self.edges[number], self.edges[number + 1]
+            if end > begin:
+                piece = self._basket(number)
+                yield piece.cut(start - begin, min(stop, end) - begin)
+                self._last = (number, piece) if stop < end else None
+                start = end
+            number += 1
+
+    def _basket(self, number: int) -> Piece:
+        if self._last is not None and self._last[0] == number:
+            return self._last[1]
+        self._last = None
+        begin, end = self.edges[number], self.edges[number + 1]
+        ends_at = 0
+        try:
+            if number >= self._embedded:
+                return self._decode(self._branch.basket(number), begin, end)
+            with self._lock:
+                chunk, cursor = self._branch.basket_chunk_cursor(number)
+            ends_at = chunk.stop
+            file = self._branch.file
+            basket = Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, self._branch)
+            return self._decode(basket, begin, end)
+        except ReadError:
+            raise
+        except Exception as error:  # whatever uproot or a decompressor makes of damaged bytes
+            cause = _missing(Path(self._branch.file.file_path), ends_at) or _words(error)
+            raise ReadError(f"{self._where}, entries {begin} to {end}: {cause}") from error
+
+    def _decode(self, basket: Any, begin: int, end: int) -> Piece:
+        """The entries of a decompressed basket, checked against what the tree promises."""
+        interpretation, starts = self._branch.interpretation, basket.byte_offsets
+        if starts is None and isinstance(interpretation, uproot.AsJagged):
+            starts = self._starts(interpretation, begin, end)
+        found = interpretation.basket_array(
+            data=basket.data,
+            byte_offsets=starts,
+            basket=basket,
+            branch=self._branch,
+            context=self._branch.context,
+            cursor_offset=basket.member("fKeylen"),
+            library=NumPy(),
+            options={},
+        )
+        if len(found) != end - begin:
+            raise ValueError(f"the basket holds {len(found)} entries instead of {end - begin}")
+        if isinstance(found, np.ndarray):
+            return Piece(found)
+        offsets = np.asarray(found.offsets, np.int64)
+        if offsets[0] < 0 or np.any(offsets[1:] < offsets[:-1]) or offsets[-1] > len(found.content):
+            raise ValueError("the lengths of its lists do not fit their content")
+        if self._layout.kind == "string":
+            return Piece(_strings(offsets, found.content))
+        return Piece(found.content, offsets)
+
+    def _starts(self, interpretation: Any, begin: int, end: int) -> NDArray[np.int32]:
+        """Where the entries of a basket begin that has no table of offsets: the counter branch tells.
+
+        The baskets of the counter need not begin at the same entries, so it is read by entries.
+        """
+        if self._counts is None:
+            counter = self._branch.count_branch
+            if counter is None:
+                raise ValueError("it has neither offsets nor a counter")
+            layout = Layout("flat", np.dtype(np.int64))
+            self._counts = BranchReader(counter, counter.name, layout, self._where, self._lock)
+        counts = self._counts.read(begin, end)
+        sizes = np.asarray(counts) * interpretation.content.itemsize + interpretation.header_bytes
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+
+
+def _offsets(pieces: list[Piece], entries: int) -> NDArray[np.int64]:
+    """The offsets of joined pieces: each piece's own, counted on from the end of the one before."""
+    joined = np.zeros(entries + 1, np.int64)
+    at = 0
+    for piece in pieces:
+        assert piece.offsets is not None
+        end = at + len(piece.offsets) - 1
+        joined[at + 1 : end + 1] = piece.offsets[1:]
+        joined[at + 1 : end + 1] += joined[at] - piece.offsets[0]
+        at = end
+    return joined
+
+
+def _strings(offsets: NDArray[np.int64], content: bytes) -> NDArray[Any]:
+    edges = pairwise(offsets.tolist())
+    return np.array([content[start:stop].decode("utf-8", "surrogateescape") for start, stop in edges], object)
+
+
+def _missing(path: Path, ends_at: int) -> str:
+    """That the file does not reach to a byte, or no longer exists; empty if that is not what is wrong."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        return f"the file can no longer be read ({error.strerror})"
+    if size >= ends_at:
+        return ""
+    return f"the file ends too early: it has {size} bytes, and these entries lie before byte {ends_at}"
+
+
+def _words(error: Exception) -> str:
+    """The cause in plain words: the first line of the exception, and what it means where that is known."""
+    lines = str(error).strip().splitlines()
+    text = lines[0].strip() if lines else type(error).__name__
+    about = f"{type(error).__module__}.{type(error).__qualname__} {text}".lower()
+    if any(word in about for word in ("zlib", "lzma", "compress", "checksum")):
+        return f"the compressed data are damaged ({text})"
+    return f"the data are damaged ({text})"

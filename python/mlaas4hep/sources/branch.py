@@ -1,0 +1,41 @@
+"""The words that sources and their users share."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["GROUP", "Branch", "Column", "TreeInfo"]
+
+Column = NDArray[Any] | tuple[NDArray[np.int64], NDArray[Any]]
+"""A flat branch is an array, a jagged one a pair of offsets and content; strings are an array of objects."""
+
+GROUP = "a group of other branches"
+"""Why a split object itself is no input: its parts are, so nothing is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One branch: its kind, its type, and whether it can be an input.
+
+    ``type`` is NumPy's name of the type of a number, empty for strings and others; ``typename`` is the
+    file's own. ``counter`` tells that the branch only counts the entries of jagged ones. ``why_not`` is
+    empty for an input, else it says why the branch is none.
+    """
+
+    name: str
+    kind: Literal["flat", "jagged", "string", "other"]
+    type: str
+    typename: str
+    counter: bool = False
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeInfo:
+    """One tree of a file."""
+
+    name: str
+    entries: int
+    branches: tuple[Branch, ...]

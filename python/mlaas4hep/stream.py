@@ -1,0 +1,191 @@
+"""A pass over the files of one stream: their clusters in order, and from them the events that are wanted."""
+
+from collections.abc import Generator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlaas4hep.errors import ReadError
+from mlaas4hep.plan import Plan
+from mlaas4hep.sources import Column, Source, open_source
+
+__all__ = ["LEFT_OUT", "Events", "Stream", "Target", "Watch", "keep", "open_again"]
+
+LEFT_OUT = 3
+"""Stands among the parts of events where an event has no label."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """The events of one file that are used: its first ones.
+
+    ``parts`` has for each its part (0 train, 1 validation, 2 test, 3 left out). ``labels`` has the position of its
+    label in ``values``, which are the labels as chunks hold them; one position for all where the file has one label,
+    None without labels.
+    """
+
+    number: int
+    path: str
+    tree: str
+    entries: int
+    parts: NDArray[np.uint8]
+    labels: NDArray[np.integer[Any]] | int | None
+    values: NDArray[np.int64]
+
+    def wanted(self, part: int | None) -> NDArray[np.bool_]:
+        """Return which events are of a part; None: those of any."""
+        return self.parts != LEFT_OUT if part is None else self.parts == part
+
+    def labels_of(self, entries: NDArray[np.int64]) -> NDArray[np.int64] | np.int64:
+        """Return the labels of some entries."""
+        labels = self.labels[entries] if isinstance(self.labels, np.ndarray) else self.labels
+        found: NDArray[np.int64] | np.int64 = self.values[labels]
+        return found
+
+
+@dataclass(slots=True)
+class Watch:
+    """Seconds that a pass spent reading and flattening, and what was cut off and missing, by branch."""
+
+    events: int = 0
+    reading: float = 0.0
+    flattening: float = 0.0
+    waiting: float = 0.0
+    truncated: dict[str, int] | None = None
+    missing: dict[str, int] | None = None
+
+    def count(self, truncated: dict[str, int], missing: dict[str, int]) -> None:
+        """Add what one run counted."""
+        self.truncated = _plus(self.truncated, truncated)
+        self.missing = _plus(self.missing, missing)
+
+
+def _plus(left: dict[str, int] | None, right: dict[str, int]) -> dict[str, int]:
+    left = left or {}
+    return {name: left.get(name, 0) + right.get(name, 0) for name in [*left, *(n for n in right if n not in left)]}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """The arrays of a chunk while it is filled."""
+
+    data: NDArray[np.float32]
+    padding_mask: NDArray[np.bool_]
+    labels: NDArray[np.int64] | None
+    file: NDArray[np.int32]
+    entry: NDArray[np.int64]
+
+
+def open_again(events: Events, executor: Executor | None) -> Source:
+    """Open a file whose schema was read before; that it has as many entries still is checked."""
+    source = open_source(events.path, events.tree, executor=executor)
+    if source.entries != events.entries:
+        source.close()
+        raise ReadError(
+            f"{events.path}: the file has {source.entries} entries now, and had {events.entries} when it was first opened"
+        )
+    return source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cluster:
+    """A decoded cluster from entry ``start`` on, and the positions in it of the events that are wanted."""
+
+    events: Events
+    start: int
+    wanted: NDArray[np.int64]
+    columns: dict[str, Column]
+
+
+class Stream:
+    """The wanted events of one file, or of a chain of files, in order.
+
+    At any time one file is open and one cluster decoded; what a chunk does not need of it is kept for the next one.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Events],
+        part: int | None,
+        plan: Plan,
+        threads: int,
+        executor: Executor,
+        watch: Watch,
+    ) -> None:
+        self._plan, self._threads, self._executor, self._watch = plan, threads, executor, watch
+        self._part = part
+        self._clusters = self._read(files)
+        self._cluster: Cluster | None = None
+        self._done = 0
+
+    def fill(self, rows: NDArray[np.int64], target: Target) -> None:
+        """Put the next events into these rows, one each."""
+        while len(rows):
+            if self._cluster is None:
+                self._cluster, self._done = next(self._clusters), 0
+            wanted = self._cluster.wanted[self._done : self._done + len(rows)]
+            self._place(self._cluster, wanted, rows[: len(wanted)], target)
+            self._done, rows = self._done + len(wanted), rows[len(wanted) :]
+            if self._done == len(self._cluster.wanted):
+                self._cluster = None
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        self._clusters.close()
+
+    def _place(self, cluster: Cluster, wanted: NDArray[np.int64], rows: NDArray[np.int64], target: Target) -> None:
+        """Flatten events, given by their positions in the cluster, into rows."""
+        begin, events = perf_counter(), cluster.events
+        first, stop = int(wanted[0]), int(wanted[-1]) + 1
+        places = np.full(stop - first, -1, np.int64)
+        places[wanted - first] = rows
+        columns = {name: _slice(column, first, stop) for name, column in cluster.columns.items()}
+        flat = self._plan.place(columns, places, (target.data, target.padding_mask), threads=self._threads)
+        self._watch.count(flat.truncated, flat.missing)
+        entries = cluster.start + wanted
+        target.file[rows] = events.number
+        target.entry[rows] = entries
+        if target.labels is not None:
+            target.labels[rows] = events.labels_of(entries)
+        self._watch.flattening += perf_counter() - begin
+
+    def _read(self, files: Sequence[Events]) -> Generator[Cluster]:
+        """Yield every cluster that has wanted events."""
+        for events in files:
+            wanted = events.wanted(self._part)
+            if not wanted.any():
+                continue
+            begin = perf_counter()
+            source = open_again(events, self._executor)
+            self._watch.reading += perf_counter() - begin
+            try:
+                for start, stop in source.clusters(self._plan.branches, 0, len(wanted)):
+                    positions = np.flatnonzero(wanted[start:stop])
+                    if len(positions):
+                        begin = perf_counter()
+                        columns = source.read(self._plan.branches, start, stop)
+                        self._watch.reading += perf_counter() - begin
+                        yield Cluster(events, start, positions, columns)
+            finally:
+                source.close()
+
+
+def _slice(column: Column, start: int, stop: int) -> Column:
+    """Some events of a column, as views."""
+    if isinstance(column, tuple):
+        return column[0][start : stop + 1], column[1]
+    return column[start:stop]
+
+
+def keep(column: Column, kept: NDArray[np.bool_]) -> Column:
+    """Return the events of a column that are kept, packed."""
+    if not isinstance(column, tuple):
+        return column[kept]
+    offsets, content = column
+    lengths = np.diff(offsets)
+    values = content[offsets[0] : offsets[-1]][np.repeat(kept, lengths)]
+    return np.concatenate([[0], np.cumsum(lengths[kept])]), values

@@ -1,0 +1,80 @@
+"""Chunks of a dataset as a model wants them, with a watch on what they cost."""
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from mlaas4hep.dataset import Dataset
+from mlaas4hep.frameworks import Part
+
+__all__ = ["Reader", "cut"]
+
+
+class Reader:
+    """Passes over the parts of a dataset, in chunks of ``size`` events; -1: one chunk with everything.
+
+    ``events`` are the events of each part, ``counts`` those of each class for every part that was read.
+    ``waited`` is the time in seconds that the run spent waiting for data; ``read_events`` and
+    ``read_seconds`` add up the first chunk of every pass, for which nothing was read ahead.
+    """
+
+    def __init__(self, dataset: Dataset, size: int) -> None:
+        self.events = {part: dataset.count(part) for part in ("train", "validation", "test")}
+        self.counts = {part: np.zeros(len(dataset.classes), np.int64) for part in self.events}
+        self.waited = 0.0
+        self.read_events = 0
+        self.read_seconds = 0.0
+        self._dataset = dataset
+        self._values = np.asarray(dataset.label_values, np.int64)
+        self._size = size
+
+    def chunks(self, part: str) -> int:
+        """Return the number of chunks of a part that has events."""
+        return 1 if self._size < 0 else -(-self.events[part] // self._size)
+
+    def parts(
+        self, part: str, *, size: int | None = None, epoch: int = 0, shuffle: bool = False
+    ) -> Generator[Part]:
+        """Yield the chunks of a part; a label becomes its position in the sorted distinct labels."""
+        if not self.events[part]:
+            return
+        counts = self.counts[part] = np.zeros_like(self.counts[part])
+        size = self._size if size is None else size
+        with closing(self._dataset.chunks(size, part, epoch=epoch, shuffle=shuffle)) as chunks:
+            first = True
+            while True:
+                begin = time.perf_counter()
+                chunk = next(chunks, None)
+                seconds = time.perf_counter() - begin
+                self.waited += seconds
+                if chunk is None:
+                    return
+                labels = np.searchsorted(self._values, chunk.labels).astype(np.int64)
+                counts += np.bincount(labels, minlength=len(counts))
+                if first:
+                    self.read_events += len(labels)
+                    self.read_seconds += seconds
+                    first = False
+                yield chunk.data, labels
+
+
+def cut(parts: Iterable[Part], limits: Sequence[int]) -> Iterator[Part | None]:
+    """Yield the events from each limit to the next of a stream of chunks, None where there are none.
+
+    At most the events of one piece and one chunk are held at once.
+    """
+    stream = iter(parts)
+    held: list[Part] = []
+    for wanted in np.diff(limits).tolist():
+        if not wanted:
+            yield None
+            continue
+        while sum(len(labels) for _, labels in held) < wanted:
+            held.append(next(stream))
+        data, labels = (
+            held[0] if len(held) == 1 else (np.concatenate(arrays) for arrays in zip(*held, strict=True))
+        )
+        yield data[:wanted], labels[:wanted]
+        held = [(data[wanted:], labels[wanted:])]

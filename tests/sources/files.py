@@ -1,0 +1,132 @@
+"""ROOT files made for tests, and uproot's own answer about any file."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+from mlaas4hep.sources import Column
+from mlaas4hep.sources.ttree import TTreeSource, open_tree
+
+NUMBERS = (
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float32",
+    "float64",
+)
+
+
+def opened(path: Path, tree: str | None = None) -> TTreeSource:
+    return open_tree(str(path), tree, None)
+
+
+def numbers(random: np.random.Generator, dtype: str, size: int | tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Any bits, so that every value of the type may come."""
+    shape = size if isinstance(size, tuple) else (size,)
+    if dtype == "bool":
+        return random.integers(0, 2, shape).astype(bool)
+    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer(random.bytes(count), dtype).reshape(shape).copy()
+
+
+def lists(random: np.random.Generator, dtype: str, entries: int) -> Any:
+    counts = random.integers(0, 4, entries)
+    return ak.unflatten(numbers(random, dtype, int(counts.sum())), counts)
+
+
+def write_all_types(path: Path, extends: Sequence[int], compression: Any = None, seed: int = 1) -> Path:
+    """A tree ``events`` with a flat, a jagged and a fixed-size branch of every type, and strings."""
+    random = np.random.default_rng(seed)
+    types: dict[str, Any] = {"text": "string"}
+    for dtype in NUMBERS:
+        types |= {f"flat_{dtype}": dtype, f"jagged_{dtype}": f"var * {dtype}"}
+        types[f"fixed_{dtype}"] = np.dtype((dtype, (3,)))
+    with uproot.recreate(path, compression=compression or uproot.ZLIB(1)) as file:
+        tree = file.mktree("events", types)
+        for size in extends:
+            text = ["ü" * int(length) for length in random.integers(0, 300, size)]
+            data: dict[str, Any] = {"text": ak.Array([*text, ""])[:-1]}
+            for dtype in NUMBERS:
+                data[f"flat_{dtype}"] = numbers(random, dtype, size)
+                data[f"jagged_{dtype}"] = lists(random, dtype, size)
+                data[f"fixed_{dtype}"] = numbers(random, dtype, (size, 3))
+            tree.extend(data)
+    return path
+
+
+def write(path: Path, trees: dict[str, dict[str, Any]], **options: Any) -> Path:
+    """Write trees, each from its columns."""
+    with uproot.recreate(path, **options) as file:
+        for name, columns in trees.items():
+            types = {key: _type(value) for key, value in columns.items()}
+            file.mktree(name, types).extend(columns)
+    return path
+
+
+def _type(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return np.dtype((value.dtype, value.shape[1:]))
+    return str(value.type).partition(" * ")[2]
+
+
+def branches(path: Path, tree: str) -> Iterator[tuple[str, Any]]:
+    """Uproot's arrays of every branch of a tree, by short name."""
+    with uproot.open({str(path): None}) as file:
+        for branch in file[tree].values(recursive=True):
+            if not branch.branches:
+                yield branch.name, branch.array(library="ak")
+
+
+def assert_column(found: Column, wanted: Any) -> None:
+    """Compare a column with uproot's array of the same entries, bit for bit."""
+    if isinstance(found, tuple):
+        offsets, content = found
+        assert offsets[0] == 0
+        np.testing.assert_array_equal(np.diff(offsets), ak.to_numpy(ak.num(wanted)))
+        assert_numbers(content, ak.to_numpy(ak.flatten(wanted)))
+    elif found.dtype == object:
+        assert found.tolist() == wanted.tolist()
+    else:
+        assert_numbers(found, ak.to_numpy(wanted))
+
+
+def assert_numbers(found: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> None:
+    assert found.dtype == wanted.dtype
+    assert found.dtype.isnative
+    assert found.flags.c_contiguous
+    assert found.tobytes() == wanted.tobytes()
+
+
+def damage(path: Path, at: int, bits: int = 0xFF, size: int = 1) -> None:
+    """Change some bytes of a file."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        old = file.read(size)
+        file.seek(at)
+        file.write(bytes(byte ^ bits for byte in old))
+
+
+def shorten(path: Path, size: int) -> None:
+    """Cut a file off and let its header say that this is its length."""
+    os.truncate(path, size)
+    with path.open("r+b") as file:
+        file.seek(12)
+        file.write(size.to_bytes(4, "big"))
+
+
+def basket_range(path: Path, tree: str, branch: str, number: int) -> tuple[int, int]:
+    """Where the compressed data of a basket lie in the file."""
+    with uproot.open({str(path): None}) as file:
+        found = file[tree][branch]
+        chunk, _ = found.basket_chunk_cursor(number)
+        return chunk.start + found.basket_key(number).fKeylen, chunk.stop

@@ -1,0 +1,18 @@
+"""The examples in docstrings hold."""
+
+import doctest
+import importlib
+import pkgutil
+
+import mlaas4hep
+import pytest
+
+MODULES = [module.name for module in pkgutil.walk_packages(mlaas4hep.__path__, "mlaas4hep.")]
+NEEDS_EXTRA = ("mlaas4hep.evaluate", "mlaas4hep.frameworks", "mlaas4hep.sample", "mlaas4hep.train")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    if name.startswith(NEEDS_EXTRA):
+        pytest.importorskip("keras", reason="training needs the extra [keras]")
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
