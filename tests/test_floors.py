@@ -13,9 +13,9 @@ PACKAGE = Path(mlaas4hep.__file__).parent
 # From the lowest floor to the highest. A module may import modules of its own floor and of those below.
 FLOORS = [
     {"errors"},
-    {"_rust", "columns", "_reference", "threads", "config", "inputs", "output"},
+    {"_rust", "_reference", "columns", "config", "inputs", "jsonfile", "output", "threads"},
     {"sources", "specs", "plan"},
-    {"dataset", "readahead", "export"},
+    {"dataset", "export"},
     {"evaluate", "frameworks", "train"},
     {"cli"},
 ]
@@ -98,6 +98,6 @@ def test_flattening_a_dict_loads_numpy_only() -> None:
 
 
 def test_public_names() -> None:
-    assert mlaas4hep.__all__ == ["Dataset", "Flat", "Plan", "Specs", "errors", "flatten", "scan"]
+    assert mlaas4hep.__all__ == ["Chunk", "Dataset", "Flat", "Plan", "Specs", "errors", "flatten", "scan"]
     assert dir(mlaas4hep) == sorted([*mlaas4hep.__all__, "__version__"])
     assert all(hasattr(mlaas4hep, name) for name in mlaas4hep.__all__)

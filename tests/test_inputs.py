@@ -38,9 +38,7 @@ def test_globs_are_sorted_and_share_a_line() -> None:
 
 def test_a_list_of_inputs(folder: Path) -> None:
     path = folder / "lists/files.txt"
-    path.write_text(
-        "# signal\n  sig.root:events # the new one\n\n\tbkg_*.root\nnear.root:t\n", encoding="utf-8-sig"
-    )
+    path.write_text("# signal\n  sig.root:events # the new one\n\n\tbkg_*.root\nnear.root:t\n", encoding="utf-8-sig")
     wanted = [("sig.root", "events", 0), ("bkg_1.root", None, 1), ("bkg_2.root", None, 1)]
     wanted.append((str(folder / "lists/near.root"), "t", 2))
     for given in (str(path), path, parse_files(str(path))):
@@ -120,9 +118,7 @@ def test_lists_that_cannot_be_read(folder: Path) -> None:
         "file.txt: there is no such list (did you mean 'files.txt'?)"
     )
     Path("binary.txt").write_bytes(b"root\xff\xfe\x00")
-    assert message(lambda: parse_files("binary.txt"), ParamsError).startswith(
-        "binary.txt: this is no text file"
-    )
+    assert message(lambda: parse_files("binary.txt"), ParamsError).startswith("binary.txt: this is no text file")
     assert "the list cannot be read" in message(lambda: read_list(folder), SourceError)
 
 
@@ -154,6 +150,4 @@ def test_labels_that_do_not_fit(text: str, wanted: str) -> None:
 
 def test_other_labels() -> None:
     assert "labels: 0.5 is no label" in message(lambda: pair_labels([1, 0.5], 2), ParamsError)
-    assert "nolabels.txt: there is no such list" in message(
-        lambda: parse_labels("nolabels.txt", 2), SourceError
-    )
+    assert "nolabels.txt: there is no such list" in message(lambda: parse_labels("nolabels.txt", 2), SourceError)

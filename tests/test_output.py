@@ -172,9 +172,7 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
     assert tree(tmp_path) == set()
 
 
-def test_the_old_folder_is_put_back_if_the_last_step_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_old_folder_is_put_back_if_the_last_step_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "out", "a", text="old")
     rename = Path.rename
 

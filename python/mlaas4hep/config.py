@@ -143,9 +143,9 @@ def _fraction(value: object) -> bool:
 
 
 def _split(value: object) -> str:
-    if isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_fraction, value)):
-        if math.isclose(sum(value), 1, abs_tol=1e-6):
-            return ""
+    parts = list(value) if isinstance(value, (list, tuple)) else []
+    if len(parts) == 3 and all(map(_fraction, parts)) and math.isclose(sum(parts), 1, abs_tol=1e-6):
+        return ""
     return "three fractions (train, validation, test) that add up to 1"
 
 

@@ -62,7 +62,12 @@ class ReadError(SourceError):
 
 
 class ModelError(MLaaSError, ValueError):
-    """The user's model file, or the model it returns, cannot be used."""
+    """The user's model file, or the model it returns, cannot be used.
+
+    ``user_traceback`` is the traceback within the user's file, where its code raised.
+    """
+
+    user_traceback: str = ""
 
 
 class OutputError(MLaaSError, OSError):

@@ -185,11 +185,13 @@ def _number(pad_value: float) -> float:
         raise ParamsError(f"pad_value is {pad_value!r}; it must be a finite float32 number") from None
 
 
-def _widths(widths: Mapping[str, int]) -> dict[str, int]:
+def _widths(widths: Mapping[str, object]) -> dict[str, int]:
+    checked = {}
     for name, width in widths.items():
         if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 0:
             raise ParamsError(f"widths: branch {name!r} has {width!r}; it must be a whole number, not negative")
-    return {name: int(width) for name, width in widths.items()}
+        checked[name] = int(width)
+    return checked
 
 
 def flatten(

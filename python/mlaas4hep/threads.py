@@ -24,7 +24,7 @@ def resolve_threads(threads: int | None) -> int:
         raise ParamsError(f"the variable {VARIABLE} is {text!r}; it must be a whole number from 1 to {MOST}") from None
 
 
-def _checked(threads: int, found: str) -> int:
+def _checked(threads: object, found: str) -> int:
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST:
         raise ParamsError(f"{found}; it must be a whole number from 1 to {MOST}")
     return threads

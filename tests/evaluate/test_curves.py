@@ -82,9 +82,7 @@ def test_learning_curves_show_loss_and_first_metric() -> None:
 def test_chunks_follow_each_other_and_are_marked() -> None:
     [axes] = learning_figure(history(3, 4, "loss", "val_loss")).axes
     assert axes.get_xlim() == (0.5, 12.5)
-    limits = {
-        np.asarray(line.get_xdata()).tolist()[0] for line in axes.lines if np.size(line.get_xdata()) == 2
-    }
+    limits = {np.asarray(line.get_xdata()).tolist()[0] for line in axes.lines if np.size(line.get_xdata()) == 2}
     assert limits == {4.5, 8.5}
     assert {"chunk 1", "chunk 2", "chunk 3", "4 epochs on each of 3 chunks"} <= set(texts(axes))
 

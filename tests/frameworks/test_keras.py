@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from mlaas4hep import frameworks
 from mlaas4hep.errors import ModelError
 
@@ -161,9 +160,7 @@ def test_an_unbuilt_model_gets_the_width_of_the_matrix(built: bool) -> None:
         (3, "categorical_crossentropy", THREE),
     ],
 )
-def test_a_compiled_model_gets_labels_as_its_loss_wants_them(
-    outputs: int, loss: str, classes: list[str]
-) -> None:
+def test_a_compiled_model_gets_labels_as_its_loss_wants_them(outputs: int, loss: str, classes: list[str]) -> None:
     fast = keras.optimizers.Adam(0.3)
     model = dense(outputs, "sigmoid" if outputs == 1 else "softmax", loss=loss, optimizer=fast)
     network = prepared(model, classes)
@@ -245,7 +242,7 @@ def test_an_error_of_ours_passes_through_a_fit() -> None:
         raise ModelError("stop")
 
     part = np.zeros((8, WIDTH), np.float32), np.arange(8) % 2
-    with pytest.raises(ModelError, match="^stop$"):
+    with pytest.raises(ModelError, match="stop"):
         network.fit(part, None, epochs=1, batch_size=4, shuffle=False, on_batch=stop, on_epoch=print)
 
 

@@ -106,12 +106,9 @@ def test_identifiers_and_the_label_are_no_inputs() -> None:
 
 def test_what_labels_and_identifiers_must_be() -> None:
     assert "label: branch 'jetPt' of a.root is jagged; it must be flat or a string" in message(label="jetPt")
-    assert "identifier: branch 'process' of a.root is a string; it must be flat" in message(
-        identifier=["process"]
-    )
-    assert (
-        "label: there is no branch 'issignal' in a.root and 1 more file (did you mean 'isSignal'?)"
-        in message(label="issignal")
+    assert "identifier: branch 'process' of a.root is a string; it must be flat" in message(identifier=["process"])
+    assert "label: there is no branch 'issignal' in a.root and 1 more file (did you mean 'isSignal'?)" in message(
+        label="issignal"
     )
     assert "identifier: branch 'runNo' is missing in b.root, a.root has it" in message(
         identifier=["runNo"], schema=without("runNo")
@@ -119,10 +116,7 @@ def test_what_labels_and_identifiers_must_be() -> None:
 
 
 def test_names_that_match_nothing() -> None:
-    assert (
-        message("jetpt")
-        == "selected: there is no branch 'jetpt' in a.root and 1 more file (did you mean 'jetPt'?)"
-    )
+    assert message("jetpt") == "selected: there is no branch 'jetpt' in a.root and 1 more file (did you mean 'jetPt'?)"
     assert message(None, "tau*") == "excluded: there is no branch 'tau*' in a.root and 1 more file"
     assert "selected: 'n*' matches no branch that can be an input" in message("n*, met")
 

@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlaas4hep.sources.clusters import LEAST, MOST, join
 
-EDGES = st.lists(st.integers(1, 999), unique=True, max_size=30).map(
-    lambda edges: np.array([0, *sorted(edges), 1000])
-)
+EDGES = st.lists(st.integers(1, 999), unique=True, max_size=30).map(lambda edges: np.array([0, *sorted(edges), 1000]))
 
 
 def test_small_clusters_are_joined() -> None:

@@ -110,9 +110,7 @@ def test_several_trees(tmp_path: Path) -> None:
     path = files.write(tmp_path / "a.root", {"events": {"x": np.zeros(1)}, "runs": {"x": np.zeros(1)}})
     assert "several trees; name one of them: events, runs" in refused(path)
     assert open_source(str(path), "runs").tree == "runs"
-    assert "there is no tree 'event' (did you mean 'events'?); the file holds events, runs" in refused(
-        path, "event"
-    )
+    assert "there is no tree 'event' (did you mean 'events'?); the file holds events, runs" in refused(path, "event")
 
 
 def test_something_else_than_a_tree(tmp_path: Path) -> None:
@@ -147,9 +145,7 @@ def numbered(path: Path, compression: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "codec", [uproot.ZLIB(1), uproot.LZ4(1), uproot.LZMA(1)], ids=["zlib", "lz4", "lzma"]
-)
+@pytest.mark.parametrize("codec", [uproot.ZLIB(1), uproot.LZ4(1), uproot.LZMA(1)], ids=["zlib", "lz4", "lzma"])
 @pytest.mark.parametrize("branch", ["x", "y"])
 def test_a_damaged_basket(codec: Any, branch: str, tmp_path: Path) -> None:
     path = numbered(tmp_path / "a.root", codec)
@@ -230,7 +226,9 @@ def test_a_branch_shorter_than_its_tree(tmp_path: Path) -> None:
     path.write_bytes(data[:at] + (60010).to_bytes(8, "big") + data[at + 8 :])
     source = files.opened(path)
     assert source.entries == 60010
-    assert source.clusters(["x", "y"], 0, 60010) == [(0, 60010)]
+    assert source.clusters(["x", "y"], 0, 60007) == [(0, 60007)]
+    with pytest.raises(ReadError, match="branch 'x' has only 60007 entries, tree 'events' has 60010"):
+        source.clusters(["x", "y"], 0, 60010)
     assert len(source.read(["x"], 0, 60007)["x"]) == 60007
     with pytest.raises(ReadError, match="branch 'x' has only 60007 entries, tree 'events' has 60010"):
         source.read(["x"], 60000, 60010)

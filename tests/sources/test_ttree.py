@@ -123,9 +123,7 @@ def test_what_is_no_column(shared_data: Path, tmp_path: Path) -> None:
         source.read(["StlVecStr"], 0, 1)
     source.close()
     matrices = files.write(tmp_path / "m.root", {"t": {"m": np.zeros((3, 2, 2))}})
-    assert files.opened(matrices).schema()["m"] == Branch(
-        "m", "other", "", "double[2][2]", False, "nested lists"
-    )
+    assert files.opened(matrices).schema()["m"] == Branch("m", "other", "", "double[2][2]", False, "nested lists")
 
 
 def test_the_newest_cycle_counts(shared_data: Path) -> None:
@@ -238,9 +236,7 @@ def test_names_that_collide_are_full_paths() -> None:
         def __init__(self, name: str, *branches: "Node") -> None:
             self.name, self.branches = name, branches
 
-    tree = Node(
-        "t", Node("a", Node("pt"), Node("eta")), Node("b", Node("pt"), Node("b")), Node("x"), Node("x")
-    )
+    tree = Node("t", Node("a", Node("pt"), Node("eta")), Node("b", Node("pt"), Node("b")), Node("x"), Node("x"))
     names = [name for name, _ in _named(tree)]
     assert names == ["a", "a/pt", "eta", "b", "b/pt", "b/b", "x", "x#2"]
 
@@ -262,3 +258,12 @@ def test_list_trees(every: Path, tmp_path: Path) -> None:
         ("a", 1, "x"),
         ("b", 2, "y"),
     ]
+
+
+def test_embedded_baskets(every: Path) -> None:
+    """Baskets inside the tree's own metadata come from uproot whole; any basket can be read this way."""
+    source = files.opened(every)
+    wanted = dict(files.branches(every, "events"))
+    for name in readable(source):
+        source._reader(name)._embedded = 2
+        files.assert_column(source.read([name], 3, 120)[name], wanted[name][3:120])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from mlaas4hep.dataset.stream import Watch
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class FakeDataset:
         self.label_values = list(values)
         self.passes: list[tuple[str, int, int, bool]] = []
         self.open = 0
+        self.last_pass = Watch()
         random = np.random.default_rng(seed)
         self._parts = {}
         for part, events in (("train", train), ("validation", validation), ("test", test)):
@@ -79,10 +81,9 @@ class FakeDataset:
         """Return the events of a part."""
         return len(self._parts[part].labels)
 
-    def chunks(
-        self, size: int, part: str, *, epoch: int = 0, shuffle: bool = True
-    ) -> Generator[FakeChunk, None, None]:
+    def chunks(self, size: int, part: str, *, epoch: int = 0, shuffle: bool = True) -> Generator[FakeChunk, None, None]:
         """Yield the events of a part in order, permuted inside a chunk."""
+        self.last_pass = Watch(reading=0.5, flattening=0.25)
         self.passes.append((part, size, epoch, shuffle))
         self.open += 1
         try:

@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlaas4hep
 import numpy as np
 import pytest
+from mlaas4hep import Plan, Specs
 from mlaas4hep.config import Params
+from mlaas4hep.dataset import Dataset
 from mlaas4hep.errors import ModelError, Note, OutputError, ParamsError
 from mlaas4hep.train import Report, Silent, train
 
@@ -85,9 +88,7 @@ def test_the_job_learns_and_writes_everything(tmp_path: Path, training: str) -> 
         "test": {"background": 200, "signal": 200},
     }
     assert len(report.history) == (2 if training == "standard" else 8)
-    assert all(
-        {"loss", "accuracy", "val_loss", "val_accuracy"} == set(epoch.values) for epoch in report.history
-    )
+    assert all({"loss", "accuracy", "val_loss", "val_accuracy"} == set(epoch.values) for epoch in report.history)
     assert json.loads((tmp_path / "out/metrics.json").read_text()) == report.to_dict()
     assert json.loads((tmp_path / "out/params.json").read_text())["training"] == training
     assert [pass_[0] for pass_ in dataset.passes].count("test") == 1
@@ -96,6 +97,24 @@ def test_the_job_learns_and_writes_everything(tmp_path: Path, training: str) -> 
     test = dataset.whole("test")
     accuracy = ((again.predict(test.data, verbose=0)[:, 0] >= 0.5) == test.labels).mean()
     assert accuracy == pytest.approx(report.metrics.accuracy)
+
+
+@pytest.mark.parametrize("training", ["standard", "chunk"])
+def test_the_job_on_files(tmp_path: Path, training: str) -> None:
+    sample = Path(mlaas4hep.__file__).parent / "sample"
+    files = [sample / "ttH.root", sample / "ttbar.root"]
+    dataset = Dataset(files, labels=["ttH", "ttbar"], classes=["ttbar", "ttH"], exclude=["genWeight"], nevts=1500)
+    params = replace(PARAMS, training=training, chunk_size=400, epochs=4)
+    report = train(dataset, sample / "model.py", params, fout=tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert {part: sum(counts.values()) for part, counts in report.parts.items()} == {
+        part: dataset.count(part) for part in ("train", "validation", "test")
+    }
+    assert report.metrics is not None
+    assert report.metrics.auc is not None
+    assert report.metrics.auc > 0.75
+    assert Plan.from_json(tmp_path / "out/plan.json") == dataset.plan
+    assert Specs.from_json(tmp_path / "out/specs.json") == dataset.specs()
 
 
 def test_the_same_seed_gives_the_same_result(tmp_path: Path) -> None:
@@ -134,6 +153,12 @@ def test_three_classes(tmp_path: Path, loss: str) -> None:
     assert report.metrics.auc is not None
     assert report.metrics.auc > 0.7
     assert np.shape(report.metrics.confusion_matrix) == (3, 3)
+
+
+def test_metrics_that_are_not_asked_for_leave_the_test_part_unread(tmp_path: Path) -> None:
+    dataset = FakeDataset()
+    assert run(dataset, network(tmp_path), replace(PARAMS, metrics=False)).metrics is None
+    assert "test" not in {pass_[0] for pass_ in dataset.passes}
 
 
 def test_without_test_events_there_are_no_metrics(tmp_path: Path) -> None:
@@ -251,7 +276,5 @@ def test_an_exception_in_a_layer_shows_the_user_s_frames(tmp_path: Path) -> None
 
 def test_an_object_of_another_framework_is_refused(tmp_path: Path) -> None:
     model = write(tmp_path, "import sklearn.svm\ndef model(): return sklearn.svm.SVC()")
-    with pytest.raises(
-        ModelError, match=r"model\.py: model\(\) returns sklearn.*; this version trains Keras"
-    ):
+    with pytest.raises(ModelError, match=r"model\.py: model\(\) returns sklearn.*; this version trains Keras"):
         run(FakeDataset(), model)

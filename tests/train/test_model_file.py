@@ -35,9 +35,7 @@ def failure(folder: Path, text: str) -> ModelError:
         ("model = dict", None),
     ],
 )
-def test_the_model_gets_the_width_if_it_takes_an_argument(
-    tmp_path: Path, text: str, expected: object
-) -> None:
+def test_the_model_gets_the_width_if_it_takes_an_argument(tmp_path: Path, text: str, expected: object) -> None:
     if expected is None:
         assert "model() raises TypeError" in str(failure(tmp_path, text))
     else:
@@ -57,9 +55,7 @@ def test_the_file_is_a_module_with_a_private_name(tmp_path: Path) -> None:
 def test_modules_beside_the_file_are_found_and_the_path_is_restored(tmp_path: Path) -> None:
     (tmp_path / "layers_of_mine.py").write_text("DEPTH = 4")
     before = sys.path[:]
-    text = (
-        "import sys\nsys.path.append('/nowhere')\nfrom layers_of_mine import DEPTH\ndef model(): return DEPTH"
-    )
+    text = "import sys\nsys.path.append('/nowhere')\nfrom layers_of_mine import DEPTH\ndef model(): return DEPTH"
     assert build(tmp_path, text) == 4
     assert sys.path == before
     assert not (tmp_path / "__pycache__/model.cpython-311.pyc").exists()
@@ -67,9 +63,7 @@ def test_modules_beside_the_file_are_found_and_the_path_is_restored(tmp_path: Pa
 
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "model.py").touch()
-    with pytest.raises(
-        ModelError, match=r"modle\.py: there is no such model file \(did you mean 'model\.py'\?\)"
-    ):
+    with pytest.raises(ModelError, match=r"modle\.py: there is no such model file \(did you mean 'model\.py'\?\)"):
         ModelFile.read(tmp_path / "modle.py")
 
 

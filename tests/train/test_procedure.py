@@ -139,9 +139,7 @@ def test_standard_without_validation_events_says_so() -> None:
 @pytest.mark.parametrize("training", ["chunk", "standard"])
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_ends_the_training(training: str, loss: float) -> None:
-    with pytest.raises(
-        ModelError, match=r"model\.py: the loss became (nan|inf) in training; a lower learning"
-    ):
+    with pytest.raises(ModelError, match=r"model\.py: the loss became (nan|inf) in training; a lower learning"):
         train(training, 10, 6, loss=loss)
 
 

@@ -35,8 +35,14 @@ def test_labels_become_positions() -> None:
     assert [len(labels) for _, labels in parts] == [4, 4, 2]
     assert np.concatenate([labels for _, labels in parts]).tolist() == [0, 1] * 5
     assert reader.counts["train"].tolist() == [5, 5]
-    assert reader.read_events == 4
-    assert reader.waited >= reader.read_seconds > 0
+    assert reader.waited > 0
+
+
+def test_the_rate_counts_the_events_of_all_parts_in_every_pass() -> None:
+    reader = Reader(FakeDataset(train=10, validation=4, test=6).typed, 4)
+    for part in ("train", "validation"):
+        list(reader.parts(part))
+    assert reader.rate == 2 * 20 / (2 * 0.75)
 
 
 def test_a_second_pass_does_not_count_twice() -> None:

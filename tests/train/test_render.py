@@ -67,7 +67,7 @@ def test_the_text_of_a_report() -> None:
 def test_the_text_without_test_events_and_folder() -> None:
     throughput = replace(REPORT.throughput, training=None)
     text = render(replace(REPORT, metrics=None, folder=None, files=[], throughput=throughput))
-    assert "\n\nTest part: it is empty, so there are no metrics.\n\n" in text
+    assert "\n\nTest part: no metrics, because it is empty or none were asked for.\n\n" in text
     assert "Training                not measured" in text
     assert text.endswith("waiting for data")
 

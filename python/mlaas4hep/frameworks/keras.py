@@ -175,9 +175,7 @@ class KerasNetwork:
             found = f"shape {shape[1:]}"
             if isinstance(result, list | tuple | dict):
                 found = f"{len(result)} tensors"
-            raise self._error(
-                f"the model gives {found} an event, expected one tensor of {wanted} for {names}"
-            )
+            raise self._error(f"the model gives {found} an event, expected one tensor of {wanted} for {names}")
         self._outputs, self._column = (shape[1] if len(shape) == 2 else 1), len(shape) == 2
         if self._outputs != len(classes) and (self._outputs, len(classes)) != (1, 2):
             found = "1 output" if self._outputs == 1 else f"{self._outputs} outputs"

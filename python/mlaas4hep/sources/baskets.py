@@ -60,9 +60,7 @@ class BranchReader:
             raise ReadError(f"{self._where}: its list of baskets is damaged: {_words(error)}") from error
         self._embedded = len(self.edges) - 1 - len(branch.embedded_baskets)
         if self.edges[0] != 0 or any(stop < start for start, stop in pairwise(self.edges)):
-            raise ReadError(
-                f"{self._where}: its list of baskets is damaged: they do not begin at 0 or go back"
-            )
+            raise ReadError(f"{self._where}: its list of baskets is damaged: they do not begin at 0 or go back")
 
     @property
     def event_bytes(self) -> float:
@@ -76,13 +74,17 @@ class BranchReader:
             case _:
                 return float(stored) + STRING_BYTES
 
-    def read(self, start: int, stop: int) -> Column:
-        """Return the entries from ``start`` to ``stop`` in native byte order, contiguous."""
+    def check(self, stop: int) -> None:
+        """Raise ``ReadError`` where the branch ends before ``stop``, as it may in a tree that was not closed."""
         if stop > self.edges[-1]:
             tree = self._branch.tree
             raise ReadError(
                 f"{self._where} has only {self.edges[-1]} entries, tree {tree.name!r} has {tree.num_entries}"
             )
+
+    def read(self, start: int, stop: int) -> Column:
+        """Return the entries from ``start`` to ``stop`` in native byte order, contiguous."""
+        self.check(stop)
         pieces = list(self._pieces(start, stop))
         if self._layout.kind == "string":
             return np.concatenate([np.empty(0, object), *(piece.values for piece in pieces)])

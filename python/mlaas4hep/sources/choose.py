@@ -130,9 +130,7 @@ class _Files:
                 )
             if schema[name].kind != kind:
                 other = schema[name].kind
-                raise BranchError(
-                    f"{role}: branch {name!r} is {_a(kind)} in {first} and {_a(other)} in {path}"
-                )
+                raise BranchError(f"{role}: branch {name!r} is {_a(kind)} in {first} and {_a(other)} in {path}")
         if kind not in kinds:
             must = " or ".join(map(_a, kinds))
             raise BranchError(f"{role}: branch {name!r} of {first} is {_a(kind)}; it must be {must}")

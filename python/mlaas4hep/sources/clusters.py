@@ -14,9 +14,7 @@ LEAST = 4 * 2**20
 """Clusters are joined until they reach so many bytes."""
 
 
-def join(
-    boundaries: Iterable[NDArray[np.int64]], event_bytes: float, start: int, stop: int
-) -> list[tuple[int, int]]:
+def join(boundaries: Iterable[NDArray[np.int64]], event_bytes: float, start: int, stop: int) -> list[tuple[int, int]]:
     """Cut the entries from ``start`` to ``stop`` where all branches begin a basket.
 
     ``boundaries`` has for each branch the entries at which its baskets begin, ``event_bytes`` is what an

@@ -67,6 +67,8 @@ class TTreeSource:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where the columns begin baskets."""
         self._check(start, stop)
         readers = [self._reader(name) for name in dict.fromkeys(columns)]
+        for reader in readers:
+            reader.check(stop)
         boundaries = (np.asarray(reader.edges) for reader in readers)
         return join(boundaries, sum(reader.event_bytes for reader in readers), start, stop)
 
@@ -92,7 +94,11 @@ class TTreeSource:
 
     @cached_property
     def _schema(self) -> dict[str, Branch]:
-        counters = {id(counter) for branch, _ in self._branches.values() for counter in _counters(branch)}
+        try:
+            counters = {id(counter) for branch, _ in self._branches.values() for counter in _counters(branch)}
+        except Exception as error:
+            what = f"{self.path}: tree {self.tree!r} is damaged: {_line(error)}"
+            raise SourceError(what) from error
         return {
             name: _describe(name, branch, layout, id(branch) in counters)
             for name, (branch, layout) in self._branches.items()
@@ -174,9 +180,7 @@ def _no_tree(path: str, file: Any) -> SourceError:
     found = file.classnames(recursive=True, cycle=False)
     ntuples = sorted(name for name, classname in found.items() if classname.endswith("::RNTuple"))
     if ntuples:
-        return SourceError(
-            f"{path}: the file holds RNTuples ({_shorten(ntuples)}); this version reads TTrees only"
-        )
+        return SourceError(f"{path}: the file holds RNTuples ({_shorten(ntuples)}); this version reads TTrees only")
     objects = [f"{name} ({what})" for name, what in found.items() if not what.startswith("TDirectory")]
     return SourceError(f"{path}: the file holds no tree; it holds {_shorten(objects) or 'nothing'}")
 

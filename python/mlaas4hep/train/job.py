@@ -96,9 +96,7 @@ def _check_classes(dataset: Dataset) -> None:
 class _Job:
     """A training with everything it needs; its steps are called in the order in which they stand here."""
 
-    def __init__(
-        self, dataset: Dataset, network: Network, params: Params, progress: Progress, where: str
-    ) -> None:
+    def __init__(self, dataset: Dataset, network: Network, params: Params, progress: Progress, where: str) -> None:
         self._dataset, self._network, self._params = dataset, network, params
         self._progress, self._where = progress, where
         self._reader = Reader(dataset, params.chunk_size)
@@ -118,6 +116,8 @@ class _Job:
     def test(self) -> None:
         """Read the test part, once, for its labels and scores."""
         total = self._reader.events["test"]
+        if self._params.metrics is False:
+            return
         if not total:
             note("there are no test events, so there are no metrics")
             return
@@ -157,14 +157,11 @@ class _Job:
             procedure=self._params.training,
             columns=len(self._dataset.names),
             classes=list(classes),
-            parts={
-                part: dict(zip(classes, counts.tolist(), strict=True))
-                for part, counts in reader.counts.items()
-            },
+            parts={part: dict(zip(classes, counts.tolist(), strict=True)) for part, counts in reader.counts.items()},
             history=trainer.history,
             metrics=evaluate(*self._scored, classes, self._params.threshold) if tested else None,
             throughput=Throughput(
-                reading=reader.read_events / reader.read_seconds,
+                reading=reader.rate,
                 training=trainer.rate,
                 training_seconds=trainer.seconds,
                 waiting_seconds=reader.waited,

@@ -110,13 +110,9 @@ def _takes_width(function: Callable[..., object], path: Path) -> bool:
     except (TypeError, ValueError):  # a built-in without a signature
         return True
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [
-        p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if len(needed) > 1 or (needed and not places):
-        raise ModelError(
-            f"{path}: model() has the arguments {', '.join(needed)}; expected model(idim) or model()"
-        )
+        raise ModelError(f"{path}: model() has the arguments {', '.join(needed)}; expected model(idim) or model()")
     return bool(places) or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 

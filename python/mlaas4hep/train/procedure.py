@@ -25,9 +25,7 @@ class Trainer:
     ``history`` holds the epochs in their order, ``seconds`` the time spent in the framework.
     """
 
-    def __init__(
-        self, network: Network, reader: Reader, params: Params, progress: Progress, where: str
-    ) -> None:
+    def __init__(self, network: Network, reader: Reader, params: Params, progress: Progress, where: str) -> None:
         self.history: list[Epoch] = []
         self.seconds = 0.0
         self._network, self._reader, self._params, self._progress = network, reader, params, progress

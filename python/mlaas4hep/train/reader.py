@@ -7,6 +7,7 @@ from contextlib import closing
 import numpy as np
 
 from mlaas4hep.dataset import Dataset
+from mlaas4hep.dataset.stream import Watch
 from mlaas4hep.frameworks import Part
 
 __all__ = ["Reader", "cut"]
@@ -16,16 +17,14 @@ class Reader:
     """Passes over the parts of a dataset, in chunks of ``size`` events; -1: one chunk with everything.
 
     ``events`` are the events of each part, ``counts`` those of each class for every part that was read.
-    ``waited`` is the time in seconds that the run spent waiting for data; ``read_events`` and
-    ``read_seconds`` add up the first chunk of every pass, for which nothing was read ahead.
+    ``waited`` is the time in seconds that the run spent waiting for data.
     """
 
     def __init__(self, dataset: Dataset, size: int) -> None:
         self.events = {part: dataset.count(part) for part in ("train", "validation", "test")}
         self.counts = {part: np.zeros(len(dataset.classes), np.int64) for part in self.events}
         self.waited = 0.0
-        self.read_events = 0
-        self.read_seconds = 0.0
+        self._passes: list[Watch] = []
         self._dataset = dataset
         self._values = np.asarray(dataset.label_values, np.int64)
         self._size = size
@@ -34,30 +33,29 @@ class Reader:
         """Return the number of chunks of a part that has events."""
         return 1 if self._size < 0 else -(-self.events[part] // self._size)
 
-    def parts(
-        self, part: str, *, size: int | None = None, epoch: int = 0, shuffle: bool = False
-    ) -> Generator[Part]:
+    @property
+    def rate(self) -> float:
+        """Events read and flattened a second; a pass over a part goes through the events of all parts."""
+        seconds = sum(watch.reading + watch.flattening for watch in self._passes)
+        return len(self._passes) * sum(self.events.values()) / seconds
+
+    def parts(self, part: str, *, size: int | None = None, epoch: int = 0, shuffle: bool = False) -> Generator[Part]:
         """Yield the chunks of a part; a label becomes its position in the sorted distinct labels."""
         if not self.events[part]:
             return
         counts = self.counts[part] = np.zeros_like(self.counts[part])
         size = self._size if size is None else size
         with closing(self._dataset.chunks(size, part, epoch=epoch, shuffle=shuffle)) as chunks:
-            first = True
-            while True:
-                begin = time.perf_counter()
-                chunk = next(chunks, None)
-                seconds = time.perf_counter() - begin
-                self.waited += seconds
-                if chunk is None:
-                    return
+            begin = time.perf_counter()
+            for number, chunk in enumerate(chunks):
+                self.waited += time.perf_counter() - begin
+                if number == 0:  # the watch of the pass that was begun last
+                    self._passes.append(self._dataset.last_pass)
+                assert chunk.labels is not None  # a job without labels ends before it reads
                 labels = np.searchsorted(self._values, chunk.labels).astype(np.int64)
                 counts += np.bincount(labels, minlength=len(counts))
-                if first:
-                    self.read_events += len(labels)
-                    self.read_seconds += seconds
-                    first = False
                 yield chunk.data, labels
+                begin = time.perf_counter()
 
 
 def cut(parts: Iterable[Part], limits: Sequence[int]) -> Iterator[Part | None]:
@@ -73,8 +71,6 @@ def cut(parts: Iterable[Part], limits: Sequence[int]) -> Iterator[Part | None]:
             continue
         while sum(len(labels) for _, labels in held) < wanted:
             held.append(next(stream))
-        data, labels = (
-            held[0] if len(held) == 1 else (np.concatenate(arrays) for arrays in zip(*held, strict=True))
-        )
+        data, labels = held[0] if len(held) == 1 else (np.concatenate(arrays) for arrays in zip(*held, strict=True))
         yield data[:wanted], labels[:wanted]
         held = [(data[wanted:], labels[wanted:])]

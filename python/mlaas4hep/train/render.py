@@ -17,7 +17,7 @@ def render(report: Report) -> str:
     """
     blocks = [_parts(report)]
     if report.metrics is None:
-        blocks.append("Test part: it is empty, so there are no metrics.")
+        blocks.append("Test part: no metrics, because it is empty or none were asked for.")
     else:
         blocks += [_quality(report.metrics), _confusion(report.metrics), report.metrics.text.strip("\n")]
     blocks.append(_throughput(report.throughput))

@@ -15,7 +15,8 @@ __all__ = ["Report", "Throughput"]
 class Throughput:
     """Events a second, and seconds.
 
-    ``reading`` is reading with flattening, from the first chunk of every pass, which nothing overlaps with.
+    ``reading`` is reading with flattening, in the background of the training; as the parts are mixed in the
+    files, each pass over one of them counts the events of all.
     ``training`` counts every event once an epoch, without the first batch, in which the framework compiles
     the model. ``training_seconds`` is all the time in the framework, validation included.
     ``waiting_seconds`` is how long the run stood still because the next chunk was not there yet.
@@ -49,9 +50,7 @@ class Report:
 
     def to_dict(self) -> dict[str, object]:
         """Return the report as plain values that strict JSON can hold; what is not finite becomes None."""
-        parts = {
-            part: {"events": sum(found.values()), "classes": found} for part, found in self.parts.items()
-        }
+        parts = {part: {"events": sum(found.values()), "classes": found} for part, found in self.parts.items()}
         return {
             "procedure": self.procedure,
             "columns": self.columns,

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
+from mlaas4hep.dataset.firstpass import FirstPass, Found
+from mlaas4hep.dataset.readahead import read_ahead
+from mlaas4hep.dataset.stream import Stream, Target, Watch
 from mlaas4hep.errors import ParamsError, note
-from mlaas4hep.firstpass import FirstPass, Found
 from mlaas4hep.inputs import Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
-from mlaas4hep.readahead import read_ahead
 from mlaas4hep.specs import Specs
-from mlaas4hep.stream import Stream, Target, Watch
 from mlaas4hep.threads import resolve_threads
 
 __all__ = ["PARTS", "Chunk", "Dataset"]
@@ -133,7 +133,7 @@ class Dataset:
             labels if labels is None or isinstance(labels, str) else pair_labels(labels, lines),
             select=select,
             exclude=exclude,
-            identifier=[identifier] if isinstance(identifier, str) else list(identifier),
+            identifier=_names(identifier),
             specs=Specs.from_json(specs) if isinstance(specs, (str, os.PathLike)) else specs,
             classes=classes,
             split=_fractions(split),
@@ -184,6 +184,11 @@ class Dataset:
     def label_values(self) -> list[int]:
         """The sorted distinct labels as chunks hold them; a model gets the position in this list."""
         return self._found.labels.values
+
+    @property
+    def entries(self) -> int:
+        """Number of events that the first pass goes over: those with a missing label are among them."""
+        return self._first_pass.entries
 
     @property
     def left_out(self) -> int:
@@ -262,6 +267,10 @@ class Dataset:
                 for number, _, _, places in takes:
                     streams[number].fill(places, target)
                 yield Chunk(target.data, target.padding_mask, target.labels, target.file, target.entry)
+
+
+def _names(names: str | Sequence[str]) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
 
 
 def _whole(what: str, value: object, least: int, most: int) -> int:

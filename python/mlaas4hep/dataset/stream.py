@@ -38,7 +38,8 @@ class Events:
 
     def wanted(self, part: int | None) -> NDArray[np.bool_]:
         """Return which events are of a part; None: those of any."""
-        return self.parts != LEFT_OUT if part is None else self.parts == part
+        wanted: NDArray[np.bool_] = self.parts != LEFT_OUT if part is None else self.parts == part
+        return wanted
 
     def labels_of(self, entries: NDArray[np.int64]) -> NDArray[np.int64] | np.int64:
         """Return the labels of some entries."""
@@ -86,7 +87,7 @@ def open_again(events: Events, executor: Executor | None) -> Source:
     if source.entries != events.entries:
         source.close()
         raise ReadError(
-            f"{events.path}: the file has {source.entries} entries now, and had {events.entries} when it was first opened"
+            f"{events.path}: the file changed: it has {source.entries} entries now and had {events.entries} before"
         )
     return source
 

@@ -2,9 +2,13 @@
 
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from threading import current_thread
 from typing import TypeVar
 
-__all__ = ["read_ahead"]
+__all__ = ["OURS", "read_ahead"]
+
+OURS = "mlaas4hep-"
+"""The names of all our threads begin so."""
 
 Item = TypeVar("Item")
 
@@ -22,12 +26,18 @@ def read_ahead(items: Generator[Item]) -> Generator[Item]:
     [0, 1, 4, 9]
     """
     end = object()
-    with ThreadPoolExecutor(1, "mlaas4hep-read-ahead") as thread:
-        try:
+    thread = ThreadPoolExecutor(1, OURS + "read-ahead")
+    coming = thread.submit(next, items, end)
+    try:
+        while (item := coming.result()) is not end:
             coming = thread.submit(next, items, end)
-            while (item := coming.result()) is not end:
-                coming = thread.submit(next, items, end)
-                yield item  # type: ignore[misc]  # next gives an item or the end
-        finally:
-            thread.shutdown(wait=True, cancel_futures=True)
+            yield item  # type: ignore[misc]  # next gives an item or the end
+            del item
+    finally:
+        # Garbage is collected in any thread. One of ours must not wait for itself: it goes on, and what it makes is
+        # dropped together with the generator.
+        waits = not current_thread().name.startswith(OURS)
+        thread.shutdown(wait=waits, cancel_futures=True)
+        if waits:
             items.close()
+        del coming  # which may hold an exception, whose traceback holds this frame

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
+from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
+from mlaas4hep.dataset.stream import LEFT_OUT, Events, keep, open_again
 from mlaas4hep.errors import ParamsError, SpecsError, nearest, note
 from mlaas4hep.inputs import Input
-from mlaas4hep.labels import MISSING, LabelColumn, Labels, name_classes
 from mlaas4hep.sources import Branch, Column, choose_branches, open_source
 from mlaas4hep.specs import Specs
-from mlaas4hep.stream import LEFT_OUT, Events, keep, open_again
 
 __all__ = ["FirstPass", "Found"]
 
@@ -88,6 +88,11 @@ class FirstPass:
         self._check_empty()
         if label is None and not identifier:
             self._found = self._without_reading()
+
+    @property
+    def entries(self) -> int:
+        """Number of events that are used."""
+        return sum(file.used for file in self._files)
 
     def specs(self, watcher: Watcher = None) -> Specs:
         """Return the specs: those given, else those of a scan of all files."""

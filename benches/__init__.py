@@ -1,0 +1,1 @@
+"""Benches: how fast, in ratios to rivals that give the same answer in the same run."""

@@ -1,0 +1,95 @@
+"""A bar on a terminal, with throughput, loss and time left; nothing elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Task as RichTask
+from rich.text import Text
+
+from mlaas4hep.evaluate.results import Epoch
+
+__all__ = ["Bar"]
+
+
+class Rate(TextColumn):
+    """Events a second."""
+
+    def render(self, task: RichTask) -> Text:
+        """Return the speed of late, or that of the whole stage when it is over."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} events/s", style="cyan")
+
+
+class Bar:
+    """Shows the stages of a run, one line each; ``verbose`` 0 shows nothing, 2 a line for every epoch."""
+
+    def __init__(self, verbose: int = 1) -> None:
+        console = Console(stderr=True)
+        self._verbose = verbose
+        self._progress = Progress(
+            TextColumn("{task.description:>10}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f} %"),
+            Rate(""),
+            TextColumn("{task.fields[loss]}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=console,
+            expand=console.width > 100,
+            disable=verbose == 0 or not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def scan(self, total: int) -> "Scan":
+        """Return what a dataset calls with the number of events scanned; the stage begins with the first call."""
+        return Scan(self, total)
+
+    def start(self, stage: str, total: int) -> None:
+        """Begin a stage."""
+        self._task = self._progress.add_task(stage, total=total, loss="")
+
+    def advance(self, events: int, loss: float | None = None) -> None:
+        """So many more events are done."""
+        if self._task is not None:
+            if loss is not None:
+                self._progress.update(self._task, loss=f"loss {loss:.4f}")
+            self._progress.advance(self._task, events)
+
+    def epoch(self, epoch: Epoch, epochs: int) -> None:
+        """Show the values of an epoch, if details are wanted."""
+        if self._verbose > 1:
+            chunk = "" if epoch.chunk is None else f"chunk {epoch.chunk}, "
+            values = ", ".join(f"{name} {value:.4f}" for name, value in epoch.values.items())
+            line = f"{chunk}epoch {epoch.number} of {epochs}: {values}"
+            self._progress.console.print(line) if not self._progress.disable else print(line, file=sys.stderr)
+
+    def finish(self) -> None:
+        """End the stage."""
+        self._task = None
+
+
+class Scan:
+    """Advances a stage that begins when it is called first and ends with its last event."""
+
+    def __init__(self, bar: Bar, total: int) -> None:
+        self._bar, self._left, self._total = bar, total, total
+
+    def __call__(self, events: int) -> None:
+        """So many more events are scanned."""
+        if self._left == self._total:
+            self._bar.start("scanning", self._total)
+        self._left -= events
+        self._bar.advance(events)
+        if self._left <= 0:
+            self._bar.finish()

@@ -1,0 +1,5 @@
+"""Events of many files as chunks for training."""
+
+from mlaas4hep.dataset.dataset import PARTS, Chunk, Dataset
+
+__all__ = ["PARTS", "Chunk", "Dataset"]
