@@ -288,7 +288,7 @@ def convert(values: Array, target: np.dtype[Any]) -> Array:
     float becomes infinite where its type is too small. Bools are what is not 0.
     """
     if target.kind == "b":
-        return values != 0
+        return np.not_equal(values, 0)
     if target.kind == "f" or values.dtype.kind == "b":
         with np.errstate(over="ignore"):
             return values.astype(target)
@@ -304,14 +304,14 @@ def minmax(values: Array, type_: str, low: Number | None, high: Number | None) -
         return constant
     if type_ in NARROW and _is_normal(_affine(np.float32, low, high)):
         shift, _, scale = _affine(np.float32, low, high)
-        return (values.astype(np.float32) - shift) * scale
-    wide, divisor = values.astype(np.float64), 1.0
-    if np.isinf(_affine(np.float64, low, high)[1]):
-        wide, divisor = wide / 4.0, 4.0
+        narrow: NDArray[np.float32] = (values.astype(np.float32) - shift) * scale
+        return narrow
+    divisor = 4.0 if np.isinf(_affine(np.float64, low, high)[1]) else 1.0
     shift, length, scale = _affine(np.float64, float(low) / divisor, float(high) / divisor)
     if length == 0.0 or np.isinf(scale):
         return constant
-    return ((wide - shift) * scale).astype(np.float32)
+    wide: NDArray[np.float64] = (values.astype(np.float64) / divisor - shift) * scale
+    return wide.astype(np.float32)
 
 
 def _affine(arithmetic: type[np.floating[Any]], low: Number, high: Number) -> tuple[Any, Any, Any]:

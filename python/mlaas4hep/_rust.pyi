@@ -4,6 +4,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Masked", "Plan", "Run", "Schedule", "Specs", "default_threads", "parts", "scan", "shares"]
+
 @final
 class Masked:
     def __new__(cls, values: object, mask: NDArray[Any], *, valid_when: bool, bits: bool = False) -> Masked: ...
@@ -45,7 +47,7 @@ class Specs:
     def total(self) -> int: ...
     @property
     def selected(self) -> dict[str, list[int]]: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Plan:

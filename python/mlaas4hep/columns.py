@@ -4,7 +4,6 @@ NumPy arrays, pairs of offsets and content, and Arrow objects go to Rust as they
 layouts apart without copying their buffers; only list views, indexed and otherwise scattered layouts are packed once.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,9 @@ __all__ = ["adapt", "adapt_data"]
 
 
 def adapt_data(data: object) -> dict[str, object]:
-    """Return the columns of ``data``, which is neither a dict nor an Arrow object, as a dict."""
+    """Return the columns of ``data``, which is neither a mapping nor an Arrow object, as ``adapt`` does."""
     if _is_awkward(data):
         return _fields(_layout(data))
-    if isinstance(data, Mapping):
-        return dict(data)
     if isinstance(data, np.ndarray) and data.dtype.names is not None:
         return {name: data[name] for name in data.dtype.names}
     raise ColumnError(
@@ -57,7 +54,9 @@ def _is_awkward(value: object) -> bool:
 def _layout(array: Any) -> Any:
     import awkward as ak
 
-    return ak.to_layout(array, allow_record=False)
+    if isinstance(array, ak.Record):
+        raise ColumnError(f"the data are a single Awkward record, not records; give ak.Array([record]): {array.type}")
+    return ak.to_layout(array)
 
 
 def _fields(layout: Any) -> dict[str, object]:
@@ -86,31 +85,24 @@ def _unmask(layout: Any) -> "tuple[Any, np.ndarray[Any, Any] | None]":
         if not layout.is_option:
             layout = layout.project()
             continue
-        mask = np.asarray(layout.mask_as_bool(valid_when=False))
+        null = np.asarray(layout.mask_as_bool(valid_when=False))
+        mask = null if mask is None else mask | null
         if layout.is_indexed:
             # Null entries have no place in the content: let them point at the first value, which the mask hides.
-            index = np.where(mask, 0, np.asarray(layout.index))
-            layout = _carry(layout.content, index, len(layout))
+            layout = _carry(layout.content, np.where(null, 0, np.asarray(layout.index)))
         else:
             layout = layout.content[: len(layout)]
     return layout, mask if mask is None or mask.any() else None
 
 
-def _carry(content: Any, index: "np.ndarray[Any, Any]", length: int) -> Any:
+def _carry(content: Any, index: "np.ndarray[Any, Any]") -> Any:
     if content.length:
         return content[index]
     import awkward as ak
 
-    # Every entry is null and there is no content at all: any content of the right length and type will do.
-    return (
-        ak.contents.ListOffsetArray(ak.index.Index64(np.zeros(length + 1, np.int64)), content.content)
-        if content.is_list
-        else ak.contents.NumpyArray(np.zeros(length, _dtype(content)))
-    )
-
-
-def _dtype(content: Any) -> "np.dtype[Any]":
-    return content.dtype if content.is_numpy else np.dtype(np.float64)
+    # Every entry is null and there is no content at all: any content of the type will do.
+    one = np.zeros(1) if content.is_unknown else content.form.length_one_array(highlevel=False)
+    return ak.to_layout(one)[index]
 
 
 def _lists(layout: Any) -> object:

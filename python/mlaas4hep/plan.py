@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.errors import ParamsError, SpecsError
+from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.specs import Specs, read_text, scan, write_text
 from mlaas4hep.threads import resolve_threads
 
@@ -97,6 +97,9 @@ class Plan:
         if not isinstance(normalize, str):
             raise ParamsError(f"normalize is {normalize!r}; it must be 'minmax' or 'none'")
         self._core = _rust.Plan(specs._core, normalize, _number(pad_value), _widths(widths or {}))
+        empty = [name for name, width in self.widths.items() if width == 0]
+        if empty:
+            note(f"branches of width 0, which give no column: {', '.join(empty)}")
 
     @classmethod
     def _of(cls, core: _rust.Plan) -> "Plan":
@@ -190,7 +193,7 @@ def _widths(widths: Mapping[str, object]) -> dict[str, int]:
     for name, width in widths.items():
         if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 0:
             raise ParamsError(f"widths: branch {name!r} has {width!r}; it must be a whole number, not negative")
-        checked[name] = int(width)
+        checked[name] = min(int(width), 2**64 - 1)  # what is larger is refused as too wide
     return checked
 
 

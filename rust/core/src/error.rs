@@ -96,6 +96,11 @@ pub enum Fault {
 }
 
 impl Error {
+    /// A branch that the specs name is not among those that are `known` in the data.
+    pub fn missing_branch<'a>(branch: &str, known: impl Iterator<Item = &'a str>) -> Error {
+        Error::MissingBranch { branch: branch.to_owned(), hint: hint(branch, known) }
+    }
+
     /// What kind of mistake this is.
     pub fn fault(&self) -> Fault {
         use Error::*;

@@ -1,6 +1,7 @@
 //! Kinds and types of branches.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Whether an event has one number of a branch or a list of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +95,17 @@ impl DType {
             DType::Int16 | DType::UInt16 => 2,
             DType::Int32 | DType::UInt32 | DType::Float32 => 4,
             DType::Int64 | DType::UInt64 | DType::Float64 => 8,
+        }
+    }
+
+    /// The integers among its values; of a float those that an integer type can hold.
+    pub fn integers(self) -> RangeInclusive<i128> {
+        let bits = 8 * self.size() as u32;
+        match self {
+            DType::Bool => 0..=1,
+            DType::Float32 | DType::Float64 => i64::MIN.into()..=u64::MAX.into(),
+            _ if self.is_unsigned() => 0..=(1 << bits) - 1,
+            _ => -(1 << (bits - 1))..=(1 << (bits - 1)) - 1,
         }
     }
 

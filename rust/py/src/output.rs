@@ -24,11 +24,13 @@ impl<'py> Buffers<'py> {
     }
 
     /// The caller's arrays, checked.
-    pub(crate) fn given(
-        py: Python<'py>,
-        (data, mask): (Bound<'py, PyAny>, Bound<'py, PyAny>),
-        width: usize,
-    ) -> PyResult<Buffers<'py>> {
+    pub(crate) fn given(out: &Bound<'py, PyAny>, width: usize) -> PyResult<Buffers<'py>> {
+        let py = out.py();
+        let Ok((data, mask)) = out.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>() else {
+            let found = out.get_type().name()?;
+            let message = format!("out is a {found}; it must be a pair of arrays: (data, padding_mask)");
+            return Err(ParamsError::new_err(message));
+        };
         check(py, "out[0], the matrix", &data, "float32", width)?;
         check(py, "out[1], the padding mask", &mask, "bool", width)?;
         let data = data.cast_into::<PyArray2<f32>>()?.try_readwrite().map_err(|error| unusable("out[0]", &error))?;

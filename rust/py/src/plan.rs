@@ -71,14 +71,14 @@ impl Plan {
         py: Python<'py>,
         columns: &Bound<'py, PyAny>,
         threads: usize,
-        out: Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+        out: Option<Bound<'py, PyAny>>,
         rows: Option<PyReadonlyArray1<'py, i64>>,
     ) -> PyResult<Run> {
         let columns = Columns::of_plan(columns, &self.0)?;
         let table = columns.table().map_err(raise)?;
         let in_order = rows.is_none();
         let mut buffers = match out {
-            Some(out) => Buffers::given(py, out, self.0.width())?,
+            Some(out) => Buffers::given(&out, self.0.width())?,
             None if in_order => Buffers::fresh(py, table.events(), self.0.width()),
             None => return Err(ParamsError::new_err("rows need out: the arrays in which they are placed")),
         };

@@ -40,8 +40,20 @@ fn step_to_json(step: &Step, pad_value: f64) -> Value {
     }
 }
 
-/// The steps and the pad value.
-pub(super) fn read(text: &str) -> Result<(Vec<Step>, f32)> {
+/// What stands in a plan's JSON.
+pub(super) struct Read {
+    pub(super) steps: Vec<Step>,
+    pub(super) names: Vec<String>,
+    pub(super) pad_value: f32,
+}
+
+/// Columns that are not those which the steps make.
+pub(super) fn wrong_names(found: &[String]) -> Error {
+    Error::field(WHAT, "key 'columns'", &json!(found), "the names of the columns that the steps store")
+}
+
+/// Every step by itself; see [`link`] for how they belong together.
+pub(super) fn read(text: &str) -> Result<Read> {
     let value: Value = serde_json::from_str(text).map_err(|error| Error::from_serde(WHAT, &error))?;
     let whole = Reader { place: "the whole".to_owned(), map: object(&value, "the whole")? };
     let found = whole.count("version")? as u64;
@@ -49,6 +61,12 @@ pub(super) fn read(text: &str) -> Result<(Vec<Step>, f32)> {
         return Err(Error::Version { what: WHAT, found, known: VERSION });
     }
     let pad_value = whole.float("pad_value")?;
+    let names = whole.get("columns")?;
+    let Some(names) =
+        names.as_array().and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect())
+    else {
+        return Err(Error::field(WHAT, "key 'columns'", names, "a list of names"));
+    };
     let steps = whole.get("steps")?;
     let Some(list) = steps.as_array() else {
         return Err(Error::field(WHAT, "key 'steps'", steps, "a list of steps"));
@@ -58,9 +76,9 @@ pub(super) fn read(text: &str) -> Result<(Vec<Step>, f32)> {
     for (index, step) in list.iter().enumerate() {
         let place = format!("step {index}");
         let reader = Reader { map: object(step, &place)?, place };
-        read.push(reader.step(&mut types)?);
+        read.push(reader.step(&mut types, pad_value)?);
     }
-    Ok((read, pad_value))
+    Ok(Read { steps: read, names, pad_value })
 }
 
 /// The branches that the steps make up; steps that do not belong together are an error.
@@ -134,7 +152,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The step; `types` collects the type of every loaded value.
-    fn step(&self, types: &mut Vec<(Slot, DType)>) -> Result<Step> {
+    fn step(&self, types: &mut Vec<(Slot, DType)>, pad_value: f32) -> Result<Step> {
         let input = || self.count("in");
         match self.text("op")? {
             "load" => {
@@ -151,6 +169,9 @@ impl<'a> Reader<'a> {
                 let loaded = types.iter().find(|(slot, _)| *slot == input);
                 let dtype = loaded.map(|&(_, dtype)| dtype).ok_or_else(|| self.wrong("in", "a loaded value"))?;
                 Ok(Step::Scale { input, out: self.count("out")?, normalize: self.normalize(dtype)? })
+            }
+            "pad" if self.float("value")?.to_bits() != pad_value.to_bits() => {
+                Err(self.wrong("value", &format!("{pad_value}, the plan's pad value")))
             }
             "pad" => Ok(Step::Pad { input: input()?, out: self.count("out")?, width: self.count("width")? }),
             "store" => Ok(Step::Store { input: input()?, column: self.count("column")? }),

@@ -109,8 +109,9 @@ impl Plan {
 
     /// Read back what [`Plan::to_json`] gave.
     pub fn from_json(text: &str) -> Result<Plan> {
-        let (steps, pad_value) = json::read(text)?;
-        Plan::of_branches(json::link(&steps)?, pad_value)
+        let read = json::read(text)?;
+        let plan = Plan::of_branches(json::link(&read.steps)?, read.pad_value)?;
+        if plan.names == read.names { Ok(plan) } else { Err(json::wrong_names(&read.names)) }
     }
 
     /// The canonical JSON form: equal plans give equal text.

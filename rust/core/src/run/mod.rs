@@ -13,7 +13,7 @@ mod scale;
 pub use output::{Output, Placement};
 
 use crate::column::{Array, Segment, Table};
-use crate::error::{Error, Result, hint};
+use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::pool;
 use crate::simd::fastest;
@@ -92,8 +92,7 @@ fn bind(plan: &Plan, table: &Table<'_>) -> Result<Vec<usize>> {
     let find = |branch: &crate::plan::BranchPlan| {
         let columns = table.columns();
         let Some(index) = columns.iter().position(|column| column.name() == branch.name) else {
-            let hint = hint(&branch.name, columns.iter().map(|column| column.name()));
-            return Err(Error::MissingBranch { branch: branch.name.clone(), hint });
+            return Err(Error::missing_branch(&branch.name, columns.iter().map(|column| column.name())));
         };
         let found = columns[index].kind();
         if found != branch.kind {

@@ -70,8 +70,14 @@ impl Number {
     /// A value of a branch of type `dtype` from JSON; nothing if it is none. Whole floats are integers too.
     pub fn from_json(value: &Value, dtype: DType) -> Option<Number> {
         if dtype.is_float() {
-            return Number::float(value.as_f64()?);
+            let number = Number::float(value.as_f64()?)?;
+            return (dtype == DType::Float64 || number.to_f32().is_finite()).then_some(number);
         }
+        let number = Number::integer_from_json(value)?;
+        matches!(number, Number::Integer(value) if dtype.integers().contains(&value)).then_some(number)
+    }
+
+    fn integer_from_json(value: &Value) -> Option<Number> {
         if let Some(value) = value.as_i64() {
             return Some(Number::Integer(value.into()));
         }

@@ -6,44 +6,47 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array as _, ArrayRef, StructArray, make_array, new_empty_array};
+use arrow_array::{Array as _, ArrayRef, FixedSizeListArray, StructArray, new_empty_array};
 use arrow_buffer::NullBuffer;
 use arrow_cast::cast;
-use arrow_schema::{DataType, Field};
+use arrow_schema::{ArrowError, DataType, Field};
 use mlaas4hep_core::Result;
 use mlaas4hep_core::column::{Array, Bits, Bools, Data, Lists, Offsets, Validity, Values};
 use mlaas4hep_core::schema::Kind;
 use pyo3::prelude::*;
 use pyo3_arrow::input::AnyArray;
 
-use super::{Found, Wanted};
+use super::{Found, Named, Wanted};
 use crate::error::ColumnError;
 
-/// An array of numbers or of lists of numbers.
-pub(super) struct Piece(ArrayRef);
+/// An array of numbers or of lists of numbers, and which of its events are null.
+pub(super) struct Piece {
+    array: ArrayRef,
+    nulls: Option<NullBuffer>,
+}
 
 /// The columns of a table, record batch, struct array, or stream of these.
-pub(super) fn columns<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Vec<(String, Found<'py>)>> {
+pub(super) fn columns<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Named<'py>> {
     let (chunks, dtype) = chunks(data)?;
     let DataType::Struct(fields) = dtype else {
         let message = format!("the data are an Arrow array of {dtype}; give a table, a record batch or a struct array");
         return Err(ColumnError::new_err(message));
     };
     let records: Vec<&StructArray> = chunks.iter().map(|chunk| chunk.as_struct()).collect();
-    let wanted = fields.iter().enumerate().filter(|(_, field)| wanted.is_none_or(|wanted| wanted(field.name())));
-    wanted
-        .map(|(index, field)| {
-            let chunks = records.iter().map(|record| under(record.nulls(), record.column(index)));
-            let chunks = chunks.collect::<PyResult<Vec<_>>>()?;
-            Ok((field.name().clone(), look(field.name(), chunks, field.data_type())?))
-        })
-        .collect()
+    let mut named = Named::default();
+    for (index, field) in fields.iter().enumerate() {
+        named.add(field.name(), wanted, || {
+            let pieces = records.iter().map(|record| Piece::new(record.column(index), record.nulls()));
+            look(field.name(), pieces.collect(), field.data_type())
+        })?;
+    }
+    Ok(named)
 }
 
 /// One column.
 pub(super) fn column<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
     let (chunks, dtype) = chunks(value)?;
-    look(name, chunks, &dtype)
+    look(name, chunks.iter().map(|chunk| Piece::new(chunk, None)).collect(), &dtype)
 }
 
 fn chunks(data: &Bound<'_, PyAny>) -> PyResult<(Vec<ArrayRef>, DataType)> {
@@ -52,27 +55,16 @@ fn chunks(data: &Bound<'_, PyAny>) -> PyResult<(Vec<ArrayRef>, DataType)> {
     Ok((chunks, field.data_type().clone()))
 }
 
-/// The array with null wherever its record is null.
-fn under(record: Option<&NullBuffer>, array: &ArrayRef) -> PyResult<ArrayRef> {
-    let Some(record) = record.filter(|record| record.null_count() > 0) else {
-        return Ok(Arc::clone(array));
-    };
-    let nulls = NullBuffer::union(Some(record), array.logical_nulls().as_ref());
-    let data = array.to_data().into_builder().nulls(nulls).build();
-    data.map(make_array).map_err(|error| ColumnError::new_err(error.to_string()))
-}
-
-/// Make a column of the chunks, or say why they hold no numbers.
-fn look<'py>(name: &str, mut chunks: Vec<ArrayRef>, dtype: &DataType) -> PyResult<Found<'py>> {
+/// Make a column of the pieces, or say why they hold no numbers.
+fn look<'py>(name: &str, mut pieces: Vec<Piece>, dtype: &DataType) -> PyResult<Found<'py>> {
     let (kind, packed) = match plain(dtype) {
         Ok(plain) => plain,
         Err(reason) => return Ok(Found::NoNumbers(reason)),
     };
-    if chunks.is_empty() {
-        chunks.push(new_empty_array(&packed));
+    if pieces.is_empty() {
+        pieces.push(Piece::new(&new_empty_array(&packed), None));
     }
-    let pack = |chunk: ArrayRef| if *chunk.data_type() == packed { Ok(chunk) } else { cast(&chunk, &packed) };
-    let pieces = chunks.into_iter().map(|chunk| pack(chunk).map(|chunk| super::Piece::Arrow(Piece(chunk))));
+    let pieces = pieces.into_iter().map(|piece| piece.packed(&packed).map(super::Piece::Arrow));
     let pieces = pieces.collect::<std::result::Result<_, _>>();
     pieces
         .map(|pieces| Found::Pieces(kind, pieces))
@@ -103,8 +95,29 @@ fn plain(dtype: &DataType) -> std::result::Result<(Kind, DataType), String> {
 }
 
 impl Piece {
+    /// An array, with null also where its record is null.
+    fn new(array: &ArrayRef, record: Option<&NullBuffer>) -> Piece {
+        let nulls = NullBuffer::union(record, array.logical_nulls().as_ref());
+        Piece { array: Arc::clone(array), nulls }
+    }
+
+    /// The same in another type.
+    fn packed(self, dtype: &DataType) -> std::result::Result<Piece, ArrowError> {
+        let array = match dtype {
+            _ if self.array.data_type() == dtype => self.array,
+            // A cast would lose the number of lists where they are all empty.
+            DataType::FixedSizeList(item, 0) => {
+                let empty = new_empty_array(item.data_type());
+                let events = self.array.len();
+                Arc::new(FixedSizeListArray::try_new_with_length(Arc::clone(item), 0, empty, None, events)?)
+            }
+            _ => cast(&self.array, dtype)?,
+        };
+        Ok(Piece { array, nulls: self.nulls })
+    }
+
     pub(super) fn view(&self, branch: &str) -> Result<Array<'_>> {
-        let array = &self.0;
+        let Piece { array, nulls } = self;
         let (offsets, content) = match array.data_type() {
             DataType::List(_) => {
                 let lists = array.as_list::<i32>();
@@ -118,15 +131,16 @@ impl Piece {
                 let length = usize::try_from(*length).unwrap_or(0);
                 (Offsets::Fixed { first: 0, length, events: array.len() }, array.as_fixed_size_list().values())
             }
-            _ => return Ok(Array::Flat(values(branch, array)?)),
+            _ => return Ok(Array::Flat(values(branch, array, nulls.as_ref())?)),
         };
-        let lists = Lists::new(branch, offsets, validity(array), values(branch, content)?)?;
+        let content = values(branch, content, content.nulls())?;
+        let lists = Lists::new(branch, offsets, validity(nulls.as_ref()), content)?;
         Ok(Array::Jagged(lists))
     }
 }
 
-fn validity(array: &ArrayRef) -> Validity<'_> {
-    match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+fn validity(nulls: Option<&NullBuffer>) -> Validity<'_> {
+    match nulls.filter(|nulls| nulls.null_count() > 0) {
         None => Validity::AllValid,
         Some(nulls) => Validity::Mask { flags: bools(nulls.inner()), valid_when: true },
     }
@@ -137,7 +151,7 @@ fn bools(bits: &arrow_buffer::BooleanBuffer) -> Bools<'_> {
     Bits::new(bits.values(), bits.offset(), bits.len()).map_or(Bools::Bytes(&[]), Bools::Bits)
 }
 
-fn values<'a>(branch: &str, array: &'a ArrayRef) -> Result<Values<'a>> {
+fn values<'a>(branch: &str, array: &'a ArrayRef, nulls: Option<&'a NullBuffer>) -> Result<Values<'a>> {
     let data = match array.data_type() {
         DataType::Boolean => Data::Bool(bools(array.as_boolean().values())),
         DataType::Int8 => Data::Int8(array.as_primitive::<Int8Type>().values()),
@@ -152,5 +166,5 @@ fn values<'a>(branch: &str, array: &'a ArrayRef) -> Result<Values<'a>> {
         // `plain` lets nothing else through.
         _ => Data::Float64(array.as_primitive::<Float64Type>().values()),
     };
-    Values::new(branch, data, validity(array))
+    Values::new(branch, data, validity(nulls))
 }

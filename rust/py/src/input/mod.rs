@@ -8,17 +8,17 @@ mod masked;
 mod numpy;
 
 use ::numpy::PyUntypedArray;
-use mlaas4hep_core::Result;
 use mlaas4hep_core::column::{Array, Column, Table};
 use mlaas4hep_core::plan::Plan;
 use mlaas4hep_core::schema::Kind;
+use mlaas4hep_core::{Error, Result};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
 
 pub(crate) use masked::Masked;
 
-use crate::error::{BranchError, ColumnError};
+use crate::error::{BranchError, ColumnError, raise};
 
 /// Columns as Python gave them.
 pub(crate) struct Columns<'py> {
@@ -58,7 +58,7 @@ impl<'py> Columns<'py> {
     /// Every column of numbers; the others are left out, with their reasons.
     pub(crate) fn all(data: &Bound<'py, PyAny>) -> PyResult<Columns<'py>> {
         let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
-        for (name, found) in named(data, None)? {
+        for (name, found) in named(data, None)?.found {
             match found {
                 Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
                 Found::NoNumbers(reason) => columns.left_out.push((name, reason)),
@@ -73,11 +73,12 @@ impl<'py> Columns<'py> {
         Ok(columns)
     }
 
-    /// The columns that a plan names; others are not looked at. Which are absent the core tells.
+    /// The columns that a plan names; others are not looked at.
     pub(crate) fn of_plan(data: &Bound<'py, PyAny>, plan: &Plan) -> PyResult<Columns<'py>> {
         let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
         let wanted = |name: &str| plan.branches().iter().any(|branch| branch.name == name);
-        for (name, found) in named(data, Some(&wanted))? {
+        let named = named(data, Some(&wanted))?;
+        for (name, found) in named.found {
             match found {
                 Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
                 Found::NoNumbers(reason) => {
@@ -86,7 +87,14 @@ impl<'py> Columns<'py> {
                 }
             }
         }
-        Ok(columns)
+        let known = || columns.columns.iter().map(|column| column.name.as_str());
+        match plan.branches().iter().find(|branch| known().all(|name| name != branch.name)) {
+            None => Ok(columns),
+            Some(absent) => {
+                let known = known().chain(named.unwanted.iter().map(String::as_str));
+                Err(raise(Error::missing_branch(&absent.name, known)))
+            }
+        }
     }
 
     /// The core's view.
@@ -110,30 +118,52 @@ impl Owned<'_> {
 /// Whether a column of that name is wanted; nothing: all are.
 type Wanted<'w> = Option<&'w dyn Fn(&str) -> bool>;
 
-/// The wanted columns of a dict, of an Arrow object, or of what `mlaas4hep.columns.adapt_data` makes a dict of.
-fn named<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Vec<(String, Found<'py>)>> {
+/// Wanted columns by name, and the names of the others.
+#[derive(Default)]
+struct Named<'py> {
+    found: Vec<(String, Found<'py>)>,
+    unwanted: Vec<String>,
+}
+
+impl<'py> Named<'py> {
+    /// Look at a column if it is wanted.
+    fn add(&mut self, name: &str, wanted: Wanted<'_>, look: impl FnOnce() -> PyResult<Found<'py>>) -> PyResult<()> {
+        if wanted.is_none_or(|wanted| wanted(name)) {
+            self.found.push((name.to_owned(), look()?));
+        } else {
+            self.unwanted.push(name.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The columns of a dict or another mapping, of an Arrow object, or of what `mlaas4hep.columns` makes of other data.
+fn named<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Named<'py>> {
     if let Ok(dict) = data.cast::<PyDict>() {
-        return of_dict(dict, wanted);
+        return of_dict(dict, wanted, value_of);
     }
     if is_arrow(data)? {
         return arrow::columns(data, wanted);
     }
+    if let Ok(mapping) = data.cast::<PyMapping>() {
+        return of_dict(&PyDict::from_sequence(mapping.items()?.as_any())?, wanted, value_of);
+    }
     let adapted = data.py().import(intern!(data.py(), "mlaas4hep.columns"))?.call_method1("adapt_data", (data,))?;
-    of_dict(adapted.cast::<PyDict>()?, wanted)
+    of_dict(adapted.cast::<PyDict>()?, wanted, adapted_value)
 }
 
-fn of_dict<'py>(dict: &Bound<'py, PyDict>, wanted: Wanted<'_>) -> PyResult<Vec<(String, Found<'py>)>> {
-    let mut found = Vec::with_capacity(dict.len());
+type Look<'py> = fn(&str, &Bound<'py, PyAny>) -> PyResult<Found<'py>>;
+
+fn of_dict<'py>(dict: &Bound<'py, PyDict>, wanted: Wanted<'_>, look: Look<'py>) -> PyResult<Named<'py>> {
+    let mut named = Named::default();
     for (key, value) in dict {
         let Ok(key) = key.cast::<PyString>() else {
             return Err(ColumnError::new_err(format!("the name of a column is {}; it must be a string", key.repr()?)));
         };
         let name = key.to_str()?;
-        if wanted.is_none_or(|wanted| wanted(name)) {
-            found.push((name.to_owned(), value_of(name, &value)?));
-        }
+        named.add(name, wanted, || look(name, &value))?;
     }
-    Ok(found)
+    Ok(named)
 }
 
 /// Look at one value of a dict.
@@ -145,11 +175,15 @@ fn value_of<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> 
         return arrow::column(name, value);
     }
     let py = value.py();
-    let adapted = py.import(intern!(py, "mlaas4hep.columns"))?.call_method1("adapt", (value,))?;
-    if let Ok(reason) = adapted.cast::<PyString>() {
+    adapted_value(name, &py.import(intern!(py, "mlaas4hep.columns"))?.call_method1("adapt", (value,))?)
+}
+
+/// Look at what `mlaas4hep.columns` made of a value: a column, or a text that says why it is none.
+fn adapted_value<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
+    if let Ok(reason) = value.cast::<PyString>() {
         return Ok(Found::NoNumbers(reason.to_str()?.to_owned()));
     }
-    native(name, &adapted)?.ok_or_else(|| ColumnError::new_err(format!("branch '{name}': {adapted} is no column")))
+    native(name, value)?.ok_or_else(|| ColumnError::new_err(format!("branch '{name}': {value} is no column")))
 }
 
 /// NumPy arrays, pairs of offsets and content, and masked ones of both.

@@ -162,16 +162,19 @@ fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask<'py>>) -
         let message = format!("branch '{name}' is a tuple of {}; a jagged branch is (offsets, content)", pair.len());
         return Err(ColumnError::new_err(message));
     }
-    let offsets = as_array(name, &pair.get_item(0)?)?;
-    let found = offsets.dtype().str()?;
-    let offsets = match (offsets.ndim(), numbers(&offsets)?) {
+    let given = pair.get_item(0)?;
+    let wrong = |found: String| {
+        let message = format!("branch '{name}': offsets are {found}; they must be one-dimensional int32 or int64");
+        Err(ColumnError::new_err(message))
+    };
+    let Ok(offsets) = given.cast::<PyUntypedArray>() else {
+        return wrong(format!("a {}", given.get_type().name()?));
+    };
+    let offsets = match (offsets.ndim(), numbers(offsets)?) {
         (1, Ok(offsets @ (Numbers::Int32(_) | Numbers::Int64(_)))) => offsets,
-        (1, Ok(Numbers::UInt32(_))) => native(&offsets, "int64")?,
-        _ => {
-            let message =
-                format!("branch '{name}': offsets are of type {found}; they must be one-dimensional int32 or int64");
-            return Err(ColumnError::new_err(message));
-        }
+        (1, Ok(Numbers::UInt32(_))) => native(offsets, "int64")?,
+        (1, _) => return wrong(format!("of type {}", offsets.dtype().str()?)),
+        (dimensions, _) => return wrong(format!("{dimensions}-dimensional")),
     };
     let (content, content_mask) = unmask(name, &pair.get_item(1)?)?;
     let content = as_array(name, &content)?;
