@@ -47,8 +47,8 @@ types: $(VENV)/built $(VENV)/keras $(VENV)/tools ## mypy, and the stub of the ex
 	$(BIN)/stubtest mlaas4hep._rust
 
 bench: $(VENV)/built $(VENV)/tools ## how fast, in ratios to rivals
-	cargo bench --workspace
-	$(BIN)/pytest benches --import-mode=importlib -s
+	cargo bench --package mlaas4hep-core --bench run
+	$(BIN)/pytest benches -s
 
 wheel: $(VENV)/tools rust-toolchain ## a manylinux wheel and an sdist in dist/
 	PATH=$(CURDIR)/$(BIN):$$PATH maturin build --release --locked --zig --compatibility manylinux_2_28 --out dist

@@ -1,9 +1,10 @@
 """What users write in ``params.json``, validated whole into a frozen dataclass."""
 
+import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from mlaas4hep.errors import ParamsError, nearest, note
@@ -20,7 +21,38 @@ Check = Callable[[object], str]
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Parameters of a job; the contract's table says what each means. Every default stands here.
+    """Parameters of a job; every default stands here.
+
+    Attributes
+    ----------
+    nevts
+        Events to use in all; -1: all.
+    chunk_size
+        Train events in a chunk; -1: one chunk with everything.
+    epochs, batch_size, shuffle
+        As in Keras.
+    branch
+        Name of the tree; ``""``: the only one in the file.
+    identifier
+        Branches that identify an event; they are no inputs.
+    selected_branches, exclude_branches
+        Names or globs, or a text: names with commas between, or a text file with a name a line; ``""``: no restriction.
+    classes
+        Names of the classes in order; None: from the labels.
+    redirector
+        Where files are that do not exist here; ``""``: nowhere.
+    hist
+        Folder for histograms of the inputs; this version draws none.
+    training
+        ``"standard"``, every epoch over all chunks, or ``"chunk"``, all epochs on one chunk, then the next.
+    split
+        Fractions of train, validation and test; they add up to 1.
+    metrics
+        Whether to test the model, or ``{"threshold": t}``.
+    seed
+        Every random choice follows from it.
+    verbose
+        0 quiet, 1 progress and throughput, 2 details.
 
     Examples
     --------
@@ -49,7 +81,7 @@ class Params:
     @property
     def threshold(self) -> float:
         """The score from which an event counts as the positive class."""
-        return 0.5 if isinstance(self.metrics, bool) else float(self.metrics.get("threshold", 0.5))
+        return 0.5 if isinstance(self.metrics, bool) else self.metrics.get("threshold", 0.5)
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> "Params":
@@ -69,52 +101,62 @@ class Params:
         known = [field.name for field in fields(cls)]
         wrong = [f"unknown key {key!r}{nearest(key, known)}" for key in values if key not in known]
         wrong += [
-            f"{key} must be {must}, not {value!r}"
+            f"{key} must be {must}, not {_json(value)}"
             for key, value in values.items()
             if key in CHECKS and (must := CHECKS[key](value))
         ]
         if wrong:
-            raise ParamsError(f"{where}: " + "; ".join(wrong))
-        params = cls(**{key: _frozen(value) for key, value in values.items()})
+            raise ParamsError(f"{where}: {wrong[0]}" if len(wrong) == 1 else "\n  ".join([f"{where}:", *wrong]))
+        params = cls(**{key: _frozen(key, value) for key, value in values.items()})
         if params.hist:
-            note(f"{where}: hist: histograms are not drawn by this version")
+            note(f"{where}: hist: this version draws no histograms")
         return params
 
     def to_dict(self) -> dict[str, Any]:
         """Return the parameters as they stand in a JSON file."""
-        values = asdict(self)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def _drop_without_effect(given: dict[str, object], where: str) -> dict[str, object]:
+def _drop_without_effect(given: Mapping[str, object], where: str) -> dict[str, object]:
     """The parameters without what the original knew and this program does not need."""
-    dropped = [key for key in given if key in NO_EFFECT]
-    if isinstance(given.get("split"), (int, float)) and not isinstance(given.get("split"), bool):
-        dropped.append("split")
+    dropped = [key for key in given if key in NO_EFFECT or (key == "split" and _is_number(given[key]))]
     if dropped:
-        note(f"{where}: without effect: {', '.join(f'{key} = {given[key]!r}' for key in dropped)}")
+        note(f"{where}: without effect: {', '.join(f'{key} = {_json(given[key])}' for key in dropped)}")
     return {key: value for key, value in given.items() if key not in dropped}
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(key: str, value: Any) -> Any:
+    if key == "identifier" and isinstance(value, str):
+        value = [name for part in value.split(",") if (name := part.strip())]
     return tuple(value) if isinstance(value, list) else value
 
 
-def _whole(least: int, most: int | None = None, *, all_events: bool = False) -> Check:
+def _json(value: object) -> str:
+    """A value as the user wrote it, a long one cut."""
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _whole(least: int, most: int = 2**31 - 1, *, or_all: bool = False) -> Check:
+    more = ", or -1 for all events" if or_all else ""
+
     def check(value: object) -> str:
-        if isinstance(value, int) and not isinstance(value, bool):
-            if all_events and value == -1:
-                return ""
-            if value >= least and (most is None or value <= most):
-                return ""
-        span = f"from {least} to {most}" if most is not None else f"of at least {least}"
-        return f"a whole number {span}" + (", or -1 for all events" if all_events else "")
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            return "" if or_all and _json(value) == "-1" else f"a whole number of at least {least}{more}"
+        return "" if value <= most else f"a whole number of at most {most}{more}"
 
     return check
 
 
-def _truth(value: object) -> str:
-    return "" if isinstance(value, bool) else "true or false"
+def _one_of(*allowed: object) -> Check:
+    listed = [_json(value) for value in allowed]
+    must = " or ".join([", ".join(listed[:-1]), listed[-1]])
+    return lambda value: "" if _json(value) in listed else must
 
 
 def _text(value: object) -> str:
@@ -127,40 +169,36 @@ def _names(value: object) -> str:
 
 
 def _names_or_text(value: object) -> str:
-    return "" if isinstance(value, str) or not _names(value) else "a list of names, or a text"
+    return "" if isinstance(value, str) or not _names(value) else "a list of names, or a text with commas"
 
 
 def _names_or_null(value: object) -> str:
     return "" if value is None or not _names(value) else "a list of names"
 
 
-def _procedure(value: object) -> str:
-    return "" if value in ("standard", "chunk") else '"standard" or "chunk"'
-
-
-def _fraction(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, (int, float)) and _is_number(value) and 0 <= value <= 1
 
 
 def _split(value: object) -> str:
     parts = list(value) if isinstance(value, (list, tuple)) else []
-    if len(parts) == 3 and all(map(_fraction, parts)) and math.isclose(sum(parts), 1, abs_tol=1e-6):
+    if len(parts) == 3 and all(map(_is_fraction, parts)) and math.isclose(sum(parts), 1, abs_tol=1e-6):
         return ""
     return "three fractions (train, validation, test) that add up to 1"
 
 
 def _metrics(value: object) -> str:
-    if isinstance(value, dict) and set(value) <= {"threshold"} and all(map(_fraction, value.values())):
+    if isinstance(value, dict) and set(value) <= {"threshold"} and all(map(_is_fraction, value.values())):
         return ""
     return "" if isinstance(value, bool) else 'true, false, or {"threshold": t} with t from 0 to 1'
 
 
 CHECKS: dict[str, Check] = {
-    "nevts": _whole(1, all_events=True),
-    "chunk_size": _whole(1, all_events=True),
+    "nevts": _whole(1, 2**48, or_all=True),
+    "chunk_size": _whole(1, 2**48, or_all=True),
     "epochs": _whole(1),
     "batch_size": _whole(1),
-    "shuffle": _truth,
+    "shuffle": _one_of(True, False),
     "branch": _text,
     "identifier": _names_or_text,
     "selected_branches": _names_or_text,
@@ -168,10 +206,10 @@ CHECKS: dict[str, Check] = {
     "classes": _names_or_null,
     "redirector": _text,
     "hist": _text,
-    "training": _procedure,
+    "training": _one_of("standard", "chunk"),
     "split": _split,
     "metrics": _metrics,
     "seed": _whole(0, 2**64 - 1),
-    "verbose": _whole(0, 2),
+    "verbose": _one_of(0, 1, 2),
 }
 """For each parameter what its value must be."""

@@ -2,12 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterable
+import re
+from json import JSONDecodeError
 from pathlib import Path
 
 from mlaas4hep.errors import MLaaSError
 
 __all__ = ["read_json"]
+
+TOKEN = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*")(?P<key>\s*:)?|(?P<brace>[{}])|(?P<constant>NaN|-?Infinity)')
+
+SHOWN = 72
+"""Characters of a wrong line that are shown."""
 
 
 def read_json(path: str | os.PathLike[str], error: type[MLaaSError]) -> object:
@@ -19,30 +25,47 @@ def read_json(path: str | os.PathLike[str], error: type[MLaaSError]) -> object:
     name = os.fspath(path)
     try:
         text = Path(path).read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise error(f"{name}: there is no such file") from None
     except UnicodeDecodeError as cause:
         raise error(f"{name}: byte {cause.start} is not UTF-8 text; a JSON file is wanted here") from None
     except OSError as cause:
-        raise error(f"{name}: {cause.strerror or cause}") from None
+        raise error(f"{name}: cannot be read: {cause.strerror or cause}") from None
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
-    except json.JSONDecodeError as cause:
-        line = text.splitlines()[cause.lineno - 1] if text.strip() else ""
-        place = f"{name}: line {cause.lineno}, column {cause.colno}: {cause.msg}"
-        raise error(f"{place}\n  {line}\n  {' ' * (cause.colno - 1)}^" if line else place) from None
-    except ValueError as cause:
+        value: object = json.loads(text)
+        _refuse_what_python_adds(text)
+    except JSONDecodeError as cause:
+        place = f"{name}, line {cause.lineno}, column {cause.colno}"
+        early = ", but the file ends" if not text[cause.pos :].strip() else ""
+        raise error(f"{place}: {cause.msg}{early}{_shown(text, cause)}") from None
+    except ValueError as cause:  # a number of some thousand digits
         raise error(f"{name}: {cause}") from None
     except RecursionError:
         raise error(f"{name}: it is nested too deeply") from None
+    return value
 
 
-def _unique(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"key {key!r} stands there twice")
-        found[key] = value
-    return found
+def _refuse_what_python_adds(text: str) -> None:
+    """Raise for constants that are no JSON, and for a key that stands in an object twice; all else is valid."""
+    objects: list[set[str]] = []
+    for token in TOKEN.finditer(text):
+        if token["constant"]:
+            raise JSONDecodeError(f"{token['constant']} is no JSON; write a number", text, token.start())
+        if token["brace"] == "{":
+            objects.append(set())
+        elif token["brace"] == "}":
+            objects.pop()
+        elif token["key"]:
+            key = json.loads(token["text"])
+            if key in objects[-1]:
+                raise JSONDecodeError(f"key {key!r} stands there twice", text, token.start())
+            objects[-1].add(key)
 
 
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is no JSON; leave the key out, or write a number")
+def _shown(text: str, error: JSONDecodeError) -> str:
+    """The line that is wrong, or a piece of it, with a caret below the column."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text.split("\n")[error.lineno - 1])
+    if not line.strip():
+        return ""
+    first = max(0, error.colno - SHOWN // 2) if len(line) > SHOWN else 0
+    return f"\n  {line[first : first + SHOWN]}\n  {' ' * (error.colno - 1 - first)}^"

@@ -32,13 +32,23 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(mlaas4hep.__version__, prog_name="mlaas4hep")
-def cli() -> None:
-    """Train machine-learning models on ROOT files of high-energy physics.
+HELP = """Train machine-learning models on ROOT files of high-energy physics.
 
-    Begin with `mlaas4hep demo`, which does the whole job on sample data, or `mlaas4hep inspect FILE`.
-    """
+\b
+To begin with:
+  mlaas4hep demo                    the whole job on sample data
+  mlaas4hep inspect data.root       what is in a file
+  mlaas4hep train --files sig.root,bkg.root --labels 1,0 --model model.py
+
+Each command has a --help with the formats of its files. The exit status is
+0 if all went well, 2 if what was given is wrong, 1 for anything else.
+"""
+
+
+@click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mlaas4hep.__version__, prog_name="mlaas4hep", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Train machine-learning models on ROOT files."""
 
 
 commands: Iterable[click.Command] = (train, specs, flatten, inspect, demo)

@@ -17,15 +17,26 @@ if TYPE_CHECKING:
 PARAMS = Params(exclude_branches=("genWeight",), identifier=("runNo", "evtNo", "lumi"), classes=("ttbar", "ttH"))
 
 
-@click.command()
-@click.option("--out", default="mlaas4hep-demo", show_default=True, metavar="DIR", help="Folder for the results.")
+HELP = """Do the whole job on sample data that comes with the package.
+
+Reads, scans and flattens simulated ttH (signal) and ttbar (background)
+events, trains a small Keras model to tell them apart, and tests it. Without
+a framework to train with, it stops before that, writes nothing, and says how
+to install one.
+"""
+
+
+@click.command(help=HELP)
+@click.option(
+    "--out",
+    default="mlaas4hep-demo",
+    show_default=True,
+    metavar="DIR",
+    help="Folder for the results; an older one of ours is replaced.",
+)
 @options.debug
 def demo(out: str) -> None:
-    """Do the whole job on sample data that comes with the package.
-
-    Reads, scans and flattens simulated ttH (signal) and ttbar (background) events, and trains a small network to tell
-    them apart. Without a framework to train with it says how to install one.
-    """
+    """Do the whole job on sample data."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.frameworks import INSTALL, installed
 

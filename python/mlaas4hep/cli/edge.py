@@ -1,20 +1,23 @@
 """Where exceptions become messages and exit statuses, and notes become lines."""
 
 import os
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from typing import TextIO
+from types import FrameType
+from typing import NoReturn, TextIO
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from mlaas4hep.errors import MLaaSError, ModelError, Note
 
-__all__ = ["run"]
+__all__ = ["leave_by_signals", "run"]
 
 NAME = "mlaas4hep"
-WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
@@ -26,13 +29,13 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     debug = "--debug" in arguments
     with warnings.catch_warnings():
-        warnings.showwarning = _show_all if debug else _show_notes
+        warnings.showwarning = _Notes(debug)
         warnings.simplefilter("default" if debug else "ignore")
         warnings.simplefilter("always", Note)
         try:
             command.main(args=arguments, prog_name=NAME, standalone_mode=False)
             sys.stdout.flush()
-            return 0
+            return DONE
         except BrokenPipeError:
             # Whoever reads our output has gone; give the interpreter nothing to flush to it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,14 +49,28 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
             return _report(error, debug)
 
 
+def leave_by_signals() -> None:
+    """Let the signals that end a process unwind it, so that half-written output is removed."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    _say(f"ended by {signal.Signals(number).name}")
+    raise SystemExit(128 + number)
+
+
 def _report(error: Exception, debug: bool) -> int:
     """Say what went wrong and return the exit status."""
-    if isinstance(error, click.ClickException):
-        context = getattr(error, "ctx", None)
-        _say(f"error: {error.format_message()}")
-        if context is not None:
-            _say(f"try '{context.command_path} --help'")
-        return WRONG_INPUT if isinstance(error, click.UsageError) else FAILED
+    if isinstance(error, NoArgsIsHelpError):
+        print(error.format_message(), file=sys.stderr)
+        return WRONG_INPUT
+    if isinstance(error, click.UsageError):
+        hint = f"; see '{error.ctx.command_path} --help'" if error.ctx else ""
+        _say(f"error: {error.format_message().rstrip('.')}{hint}")
+        return WRONG_INPUT
     if isinstance(error, ModelError) and error.user_traceback:
         print(error.user_traceback.rstrip("\n"), file=sys.stderr)
     if isinstance(error, MLaaSError):
@@ -71,29 +88,26 @@ def _say(text: str) -> None:
     print(f"{NAME}: {text}", file=sys.stderr)
 
 
-def _show_notes(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a note as a line; what libraries warn of is not for the user."""
-    if issubclass(category, Note):
-        print(f"note: {message}", file=sys.stderr)
+class _Notes:
+    """Prints each note once, as a line; the warnings of libraries, as Python does, where they are wanted."""
 
+    def __init__(self, libraries: bool) -> None:
+        self._libraries = libraries
+        self._said: set[str] = set()
 
-def _show_all(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print notes, and the warnings of libraries as Python does."""
-    if issubclass(category, Note):
-        print(f"note: {message}", file=sys.stderr)
-    else:
-        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = str(message)
+        if issubclass(category, Note):
+            if text not in self._said:
+                print(f"note: {text}", file=sys.stderr)
+            self._said.add(text)
+        elif self._libraries:
+            sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))

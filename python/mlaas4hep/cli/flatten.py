@@ -6,22 +6,50 @@ import click
 
 from mlaas4hep.cli import options
 
+HELP = """Write ROOT files as flat chunks, for use elsewhere.
 
-@click.command()
+\b
+Example:
+  mlaas4hep flatten --files sig.root,bkg.root --labels 1,0 --out chunks
+
+Events are mixed, padded and normalised as for training. Of --params the keys
+nevts, chunk_size, shuffle, branch, identifier, selected_branches,
+exclude_branches, classes, split, seed and verbose count.
+
+\b
+The folder is written whole or not at all:
+  chunk-00000.parquet ...  a float32 column for each of the matrix, null for
+                           padding and missing values; label, file, entry
+  chunk-00000.npz ...      or the arrays data, padding_mask, labels, file,
+                           entry
+  chunks.json              what the chunks hold: names of columns, of classes
+                           by label, and of files by number
+  specs.json, plan.json    what the chunks were made with
+"""
+
+
+@click.command(help=HELP)
 @options.files
-@options.labels
+@options.labels(required=False)
 @click.option("--out", required=True, metavar="DIR", help="Folder for the chunks; an older one of ours is replaced.")
 @options.params
 @options.specs
 @click.option(
-    "--format", "form", type=click.Choice(["parquet", "npz"]), default="parquet", show_default=True, help="See below."
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "npz"]),
+    default="parquet",
+    metavar="FORMAT",
+    show_default=True,
+    help="parquet or npz; see above.",
 )
 @click.option(
     "--part",
     type=click.Choice(["all", "train", "validation", "test"]),
     default="all",
+    metavar="PART",
     show_default=True,
-    help="Which events to write.",
+    help="Events to write: all, train, validation or test.",
 )
 @options.common
 def flatten(
@@ -35,22 +63,7 @@ def flatten(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    r"""Write ROOT files as flat chunks, for use elsewhere.
-
-    \b
-    Example:
-      mlaas4hep flatten --files sig.root,bkg.root --labels 1,0 --out chunks
-
-    Events are mixed, padded and normalised as for training. Of --params the keys chunk_size, nevts, branch,
-    identifier, selected_branches, exclude_branches, classes, split, seed and shuffle are used.
-
-    \b
-    DIR/chunk-00000.parquet ...  a column (float32) for each of the matrix, null
-                                 for padding and missing values; label, file, entry
-    DIR/chunk-00000.npz ...      arrays data, padding_mask, labels, file, entry;
-                                 the columns' names stand in plan.json
-    DIR/specs.json, plan.json    what the chunks were made with
-    """
+    """Write ROOT files as flat chunks."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.export import export
 
@@ -70,5 +83,8 @@ def flatten(
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     elif given.verbose:
-        rate = f"{result.events / result.seconds:,.0f} events/s" if result.seconds else ""
-        click.echo(f"{result.events:,} events, {result.columns} columns, {result.chunks} chunks in {out} ({rate})")
+        click.echo(
+            f"{result.events:,} events, {result.columns:,} columns, chunks: {result.chunks:,}\n"
+            f"Reading, flattening and writing  {result.events / result.seconds:,.0f} events/s\n"
+            f"Results in {result.folder}"
+        )

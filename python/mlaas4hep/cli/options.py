@@ -2,16 +2,29 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from mlaas4hep.config import Params
 from mlaas4hep.dataset import Dataset
-from mlaas4hep.errors import ParamsError
+from mlaas4hep.errors import OutputError, ParamsError
 from mlaas4hep.inputs import parse_files, parse_labels
 
-__all__ = ["as_json", "common", "dataset_of", "files", "labels", "params", "params_of", "preproc", "specs", "threads"]
+__all__ = [
+    "as_json",
+    "common",
+    "dataset_of",
+    "debug",
+    "files",
+    "labels",
+    "out_file",
+    "params",
+    "params_of",
+    "specs",
+    "threads",
+]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -23,24 +36,11 @@ files = click.option(
     help="The inputs: a list (its name ends in .txt or .list) with one a line, a data file, or several with commas "
     "between. An input is a path or a glob, with :tree behind it if the file holds several trees.",
 )
-labels = click.option(
-    "--labels",
-    "labels",
-    metavar="L",
-    help="The label of each input: a text file with one a line, or several with commas between, integers or names of "
-    "classes; else the name of the branch that holds the label.",
+params = click.option(
+    "--params", "params", metavar="FILE", help="Parameters as JSON; 'mlaas4hep train --help' lists them."
 )
-params = click.option("--params", "params", metavar="FILE", help="Parameters as JSON; see below.")
 specs = click.option(
     "--specs", "specs", metavar="FILE", help="Use these specs (specs.json) instead of scanning the files."
-)
-preproc = click.option(
-    "--preproc",
-    "preproc",
-    metavar="FILE",
-    hidden=True,
-    expose_value=False,
-    callback=lambda context, option, value: _refuse_preproc(value),
 )
 threads = click.option(
     "--threads",
@@ -52,14 +52,45 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 
 
-def _refuse_preproc(value: str | None) -> None:
+def _refuse_preproc(context: click.Context, option: click.Parameter, value: str | None) -> None:
     if value is not None:
         raise ParamsError(f"--preproc {value}: formulas and cuts are not part of this version; leave the option out")
+
+
+preproc = click.option("--preproc", hidden=True, expose_value=False, callback=_refuse_preproc)
+
+
+def labels(*, required: bool) -> Callable[[Decorated], Decorated]:
+    """Return the option for labels."""
+    return click.option(
+        "--labels",
+        "labels",
+        required=required,
+        metavar="L",
+        help="The label of each input: a text file with one a line, or several with commas between, integers or names "
+        "of classes; else the name of the branch that holds the label.",
+    )
 
 
 def common(command: Decorated) -> Decorated:
     """Add what every command has that reads events."""
     return preproc(threads(as_json(debug(command))))
+
+
+def out_file(context: click.Context, option: click.Parameter, value: str) -> Path:
+    """Check, before any work, that a JSON file can be written; one that is there may be replaced, and nothing else."""
+    path = Path(value)
+    if path.is_dir():
+        raise OutputError(f"{path}: this is a folder; name a file, as in {str(path / 'specs.json')!r}")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {str(path.parent)!r}")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: the folder {str(path.parent.resolve())!r} cannot be written")
+    if path.exists():
+        with path.open("rb") as file:
+            if file.read(1) not in (b"{", b""):
+                raise OutputError(f"{path}: exists and is no JSON file, so it is not replaced; name another")
+    return path
 
 
 def params_of(path: str | None) -> Params:
@@ -72,22 +103,19 @@ def dataset_of(
 ) -> Dataset:
     """Return the dataset that the options and parameters describe."""
     entries = parse_files(files)
+    labelled = labels is not None
     return Dataset(
         entries,
         parse_labels(labels, len(entries)) if labels is not None else None,
         tree=params.branch or None,
-        select=_restriction(params.selected_branches),
-        exclude=_restriction(params.exclude_branches),
+        select=params.selected_branches or None,
+        exclude=params.exclude_branches or None,
         identifier=params.identifier,
-        specs=os.fspath(specs) if specs is not None else None,
-        classes=params.classes,
+        specs=specs,
+        classes=params.classes if labelled else None,
         split=params.split,
         seed=params.seed,
         nevts=params.nevts,
         threads=threads,
         redirector=params.redirector,
     )
-
-
-def _restriction(names: str | tuple[str, ...]) -> str | tuple[str, ...] | None:
-    return names or None

@@ -1,11 +1,11 @@
-"""A bar on a terminal, with throughput, loss and time left; nothing elsewhere."""
+"""A bar on a terminal, with throughput, time left and loss; nothing elsewhere."""
 
 import sys
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Task as RichTask
 from rich.text import Text
 
@@ -13,34 +13,48 @@ from mlaas4hep.evaluate.results import Epoch
 
 __all__ = ["Bar"]
 
+REST = 46
+"""Columns of a line without its bar."""
 
-class Rate(TextColumn):
+
+class Percent(ProgressColumn):
+    """How much is done, where that is known."""
+
+    def render(self, task: RichTask) -> Text:
+        """Return the share."""
+        return Text("" if task.total is None else f"{task.percentage:3.0f} %")
+
+
+class Rate(ProgressColumn):
     """Events a second."""
 
     def render(self, task: RichTask) -> Text:
         """Return the speed of late, or that of the whole stage when it is over."""
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} events/s", style="cyan")
+        speed = task.completed / task.finished_time if task.finished_time else task.speed
+        return Text(f"{speed:9,.0f} events/s" if speed else "", style="cyan")
 
 
 class Bar:
-    """Shows the stages of a run, one line each; ``verbose`` 0 shows nothing, 2 a line for every epoch."""
+    """Shows the stages of a run, one line each, and between two stages that it is at work.
+
+    ``verbose`` 0 shows nothing, 2 also a line for every epoch.
+    """
 
     def __init__(self, verbose: int = 1) -> None:
         console = Console(stderr=True)
         self._verbose = verbose
         self._progress = Progress(
             TextColumn("{task.description:>10}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f} %"),
-            Rate(""),
-            TextColumn("{task.fields[loss]}"),
+            BarColumn(bar_width=max(10, min(60, console.width - REST - len("loss 0.1234 ")))),
+            Percent(),
+            Rate(),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[loss]}"),
             console=console,
-            expand=console.width > 100,
             disable=verbose == 0 or not console.is_terminal,
         )
-        self._task: TaskID | None = None
+        self._waiting = self._progress.add_task("preparing", total=None, loss="")
+        self._stage: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -49,6 +63,7 @@ class Bar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._progress.update(self._waiting, visible=False)
         self._progress.stop()
 
     def scan(self, total: int) -> "Scan":
@@ -57,26 +72,28 @@ class Bar:
 
     def start(self, stage: str, total: int) -> None:
         """Begin a stage."""
-        self._task = self._progress.add_task(stage, total=total, loss="")
+        self._progress.update(self._waiting, visible=False)
+        self._stage = self._progress.add_task(stage, total=total, loss="")
 
     def advance(self, events: int, loss: float | None = None) -> None:
         """So many more events are done."""
-        if self._task is not None:
+        if self._stage is not None:
             if loss is not None:
-                self._progress.update(self._task, loss=f"loss {loss:.4f}")
-            self._progress.advance(self._task, events)
+                self._progress.update(self._stage, loss=f"loss {loss:.4f}")
+            self._progress.advance(self._stage, events)
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
         """Show the values of an epoch, if details are wanted."""
         if self._verbose > 1:
             chunk = "" if epoch.chunk is None else f"chunk {epoch.chunk}, "
             values = ", ".join(f"{name} {value:.4f}" for name, value in epoch.values.items())
-            line = f"{chunk}epoch {epoch.number} of {epochs}: {values}"
-            self._progress.console.print(line) if not self._progress.disable else print(line, file=sys.stderr)
+            print(f"{chunk}epoch {epoch.number} of {epochs}: {values}", file=sys.stderr)
 
     def finish(self) -> None:
         """End the stage."""
-        self._task = None
+        self._stage = None
+        self._progress.remove_task(self._waiting)
+        self._waiting = self._progress.add_task("preparing", total=None, loss="")
 
 
 class Scan:

@@ -1,6 +1,7 @@
 """Specs and trees as tables: as wide as a terminal, or plain text elsewhere."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -11,19 +12,24 @@ from mlaas4hep.specs import Specs
 
 __all__ = ["specs_table", "trees_table"]
 
-FILE_WIDTH = 160
-"""Columns of a table that goes into a file or a pipe."""
+FILE_WIDTH = 10_000
+"""Columns of a table that goes into a file or a pipe, where nothing is cut or folded."""
 
 
 def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(width=FILE_WIDTH, highlight=False, soft_wrap=True)
+    # A name may look like markup, or like an emoji.
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    return console
 
 
 def _table(*columns: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    """Return a table whose first column is folded where the terminal is too narrow."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in right)
     return table
 
 
@@ -51,7 +57,7 @@ def specs_table(specs: Specs) -> None:
 def _number(value: float | None) -> str:
     if value is None:
         return "none"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def trees_table(path: str, trees: Sequence[TreeInfo]) -> None:

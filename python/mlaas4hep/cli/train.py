@@ -5,37 +5,49 @@ import json
 import click
 
 from mlaas4hep.cli import options
+from mlaas4hep.cli.keys import keys_help
 
-PARAMS = """
+HELP = """Train a model on ROOT files and test it.
+
 \b
-Keys of --params, all optional:
-  nevts              events to use in all; -1: all               [-1]
-  chunk_size         train events in a chunk; -1: all in one     [100000]
-  epochs, batch_size, shuffle    as in Keras                     [10, 256, true]
-  branch             name of the tree                            [the only one]
-  identifier         branches that identify an event             [[]]
-  selected_branches, exclude_branches   names or globs           [""]
-  classes            names of the classes in order               [from the labels]
-  training           "standard" or "chunk"                       ["chunk"; without
-                                                  --params "standard"]
-  split              fractions of train, validation, test        [[0.64, 0.16, 0.2]]
-  metrics            true or {"threshold": 0.5}                  [true]
-  seed               every random choice follows from it         [21]
-  verbose            0 quiet, 1 progress, 2 details              [1]
+Example:
+  mlaas4hep train --files sig.root,bkg.root --labels 1,0 \\
+                  --model model.py --fout result
+
+Events of all files are mixed in proportion, padded, normalised and split into
+train, validation and test. The later of two classes is the positive one:
+scores near 1 mean it.
+
+\b
+The model file defines model(idim), which returns a Keras model for a matrix
+of idim columns; one that is not compiled gets the standard loss and Adam:
+  import keras
+  def model(idim):
+      return keras.Sequential([
+          keras.Input((idim,)),
+          keras.layers.Dense(64, activation="relu"),
+          keras.layers.Dense(1, activation="sigmoid")])
+
+Training "standard" goes over all chunks in every epoch; "chunk" makes all
+epochs on one chunk, then goes on to the next. A file given with --params
+that does not say which means "chunk".
+
+The result folder is written whole or not at all: model.keras, specs.json,
+plan.json, params.json, metrics.json, roc.png and learning_curves.png.
 """
 
 
-@click.command(epilog=PARAMS)
+@click.command(help=HELP, epilog=keys_help())
 @options.files
-@options.labels
-@click.option("--model", required=True, metavar="FILE", help="Python file that defines model(idim); see below.")
-@options.params
+@options.labels(required=True)
+@click.option("--model", required=True, metavar="FILE", help="Python file that defines model(idim); see above.")
+@click.option("--params", metavar="FILE", help="Parameters as JSON; see below.")
 @options.specs
 @click.option("--fout", metavar="DIR", help="Folder for the results; an older one of ours is replaced.")
 @options.common
 def train(
     files: str,
-    labels: str | None,
+    labels: str,
     model: str,
     params: str | None,
     specs: str | None,
@@ -43,19 +55,7 @@ def train(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    r"""Train a model on ROOT files and test it.
-
-    \b
-    Example:
-      mlaas4hep train --files sig.root,bkg.root --labels 1,0 \
-                      --model model.py --fout result
-
-    The model file defines model(idim), which returns a Keras model for a matrix of idim columns. One that is not
-    compiled gets the standard loss and Adam.
-
-    The result folder is written whole or not at all: model.keras, specs.json, plan.json, params.json, metrics.json,
-    roc.png and learning_curves.png.
-    """
+    """Train a model on ROOT files and test it."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.train import render
     from mlaas4hep.train import train as train_model

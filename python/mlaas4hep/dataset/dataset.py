@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.dataset.firstpass import FirstPass, Found
-from mlaas4hep.dataset.readahead import read_ahead
+from mlaas4hep.dataset.readahead import OURS, read_ahead
 from mlaas4hep.dataset.stream import Stream, Target, Watch
-from mlaas4hep.errors import ParamsError, note
+from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.inputs import Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
 from mlaas4hep.specs import Specs
@@ -98,8 +98,8 @@ class Dataset:
     >>> paths = [f"{sample}/ttH.root", f"{sample}/ttbar.root"]
     >>> dataset = mlaas4hep.Dataset(paths, labels=[1, 0], exclude=["genWeight"])
     >>> chunk = next(dataset.chunks(1000, part="train"))
-    >>> chunk.data.shape, int(chunk.labels.sum())
-    ((1000, 163), 500)
+    >>> chunk.data.shape, chunk.labels.shape, str(chunk.labels.dtype)
+    ((1000, 171), (1000,), 'int64')
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Dataset:
             select=select,
             exclude=exclude,
             identifier=_names(identifier),
-            specs=Specs.from_json(specs) if isinstance(specs, (str, os.PathLike)) else specs,
+            specs=_specs(specs),
             classes=classes,
             split=_fractions(split),
             seed=self._seed,
@@ -144,10 +144,11 @@ class Dataset:
         self._plan: Plan | None = None
         self.last_pass = Watch()
         self.on_events: Callable[[int], None] | None = None
-        if len(self.inputs) > max_open:
+        if len(self.inputs) > self._max_open:
+            chains = "the files of one label" if labels is not None and not isinstance(labels, str) else "they"
             note(
-                f"{len(self.inputs)} files are more than may be open at a time ({max_open}): the files of one label "
-                "are read one after the other, and chunks are mixed from labels, not from files"
+                f"{len(self.inputs)} files are more than may be open at a time (max_open is {max_open}): {chains} are "
+                "read one after the other, so a chunk does not hold events of every file"
             )
 
     @property
@@ -246,12 +247,11 @@ class Dataset:
     def _produce(self, size: int, part: int | None, epoch: int, shuffle: bool, watch: Watch) -> Generator[Chunk]:
         """Prepare chunk after chunk."""
         plan, found = self.plan, self._found
-        files = [event for event in found.events if event.wanted(part).any()]
-        groups = found.streams(files, self._max_open, self._seed)
+        groups = found.streams(part, self._max_open, self._seed)
         counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
         size = max(1, sum(counts)) if size == -1 else size
         schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
-        with ThreadPoolExecutor(self._threads, "mlaas4hep-decode") as executor, ExitStack() as stack:
+        with ThreadPoolExecutor(self._threads, OURS + "decode") as executor, ExitStack() as stack:
             streams = [Stream(group, part, plan, self._threads, executor, watch) for group in groups]
             for stream in streams:
                 stack.callback(stream.close)
@@ -267,6 +267,14 @@ class Dataset:
                 for number, _, _, places in takes:
                     streams[number].fill(places, target)
                 yield Chunk(target.data, target.padding_mask, target.labels, target.file, target.entry)
+
+
+def _specs(specs: Specs | str | os.PathLike[str] | None) -> Specs | None:
+    if isinstance(specs, (str, os.PathLike)):
+        return Specs.from_json(specs)
+    if specs is not None and not isinstance(specs, Specs):
+        raise SpecsError(f"specs is a {type(specs).__qualname__}; it must be Specs, or the path of a specs.json")
+    return specs
 
 
 def _names(names: str | Sequence[str]) -> list[str]:
@@ -292,6 +300,6 @@ def _fractions(split: Sequence[float]) -> tuple[float, float, float]:
         train, validation, test = (float(fraction) for fraction in split)
     except (TypeError, ValueError):
         raise ParamsError(f"split is {split!r}; it must be three fractions: train, validation, test") from None
-    if min(train, validation, test) < 0 or abs(train + validation + test - 1) > 1e-6:
+    if min(train, validation, test) < 0 or not abs(train + validation + test - 1) <= 1e-6:
         raise ParamsError(f"split is {split!r}; the fractions must not be negative, and add up to 1")
     return train, validation, test

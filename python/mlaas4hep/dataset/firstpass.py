@@ -1,5 +1,6 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
+from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import LEFT_OUT, Events, keep, open_again
 from mlaas4hep.errors import ParamsError, SpecsError, nearest, note
 from mlaas4hep.inputs import Input
@@ -29,13 +31,15 @@ class Found:
     events: list[Events]
     left_out: int
 
-    def streams(self, files: Sequence[Events], max_open: int, seed: int) -> list[list[Events]]:
-        """Return the files one by one; where there are more than ``max_open``, as chains in seeded order.
+    def streams(self, part: int | None, max_open: int, seed: int) -> list[list[Events]]:
+        """Return the files that have events of a part: one by one, or of more than ``max_open`` files as chains.
 
-        The files of one label make a chain; all files do where the label is a branch, or there is none.
+        The files of one label make a chain, in seeded order; all files do where the label is a branch, or there is
+        none. Which files have events of the part changes nothing else.
         """
+        files = self.events
         if len(files) <= max_open:
-            return [[events] for events in files]
+            return [[events] for events in files if events.wanted(part).any()]
         order = next(_rust.Schedule([len(files)], len(files), seed, 0, True))[0][3]
         label = {events.number: events.labels if isinstance(events.labels, int) else MISSING for events in files}
         chained = sorted((files[index] for index in order), key=lambda events: label[events.number])
@@ -75,9 +79,10 @@ class FirstPass:
         if classes is not None and labels is None:
             raise ParamsError("classes are given, but no labels")
         schemas, self._files = _open(inputs, nevts)
-        if specs is not None and select is None and exclude is None:
-            select = specs.branches
         label = labels if isinstance(labels, str) else None
+        if specs is not None and select is None and exclude is None:
+            _check_known(specs, schemas)
+            select = specs.branches
         choice = choose_branches(schemas, select, exclude, label=label, identifier=identifier)
         if choice.note:
             note(choice.note)
@@ -156,7 +161,7 @@ class FirstPass:
         column = LabelColumn(self._labels) if isinstance(self._labels, str) else None
         scanned: list[Specs] = []
         learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]] = []
-        with ThreadPoolExecutor(self._threads, "mlaas4hep-decode") as executor:
+        with ThreadPoolExecutor(self._threads, OURS + "decode") as executor:
             for file in self._files:
                 learned.append(self._read_file(file, column, scanned, executor, watcher))
         if self._found is None:
@@ -263,6 +268,15 @@ def _open(inputs: Sequence[Input], nevts: int) -> tuple[list[tuple[str, dict[str
     return schemas, files
 
 
+def _check_known(specs: Specs, schemas: Sequence[tuple[str, dict[str, Branch]]]) -> None:
+    """Raise if the specs name a branch that a file lacks."""
+    for path, schema in schemas:
+        for name in specs.branches:
+            if name not in schema:
+                hint = nearest(name, schema)
+                raise SpecsError(f"the specs do not fit: {path} has no branch {name!r}{hint}; scan the files again")
+
+
 def _fitting(specs: Specs, inputs: Sequence[Branch], files: Sequence[File]) -> Specs:
     """The specs of the inputs, or an error if they were not made for such files."""
     kinds = dict.fromkeys(specs.fkeys, "flat") | dict.fromkeys(specs.jkeys, "jagged")
@@ -275,11 +289,14 @@ def _fitting(specs: Specs, inputs: Sequence[Branch], files: Sequence[File]) -> S
                 f"the specs do not fit: branch {branch.name!r} is {kinds[branch.name]} there and {branch.kind} in the "
                 "files; scan the files again"
             )
+    entries, used = Counter[str](), Counter[str]()
     for file in files:
-        entries = specs.events.get(str(file.input))
-        if entries not in (None, file.entries, file.used):
+        entries[str(file.input)] += file.entries
+        used[str(file.input)] += file.used
+    for name, found in specs.events.items():
+        if name in entries and found not in (entries[name], used[name]):
             raise SpecsError(
-                f"the specs do not fit: they were made from {entries} events of {file.input}, which has "
-                f"{file.entries}; scan the files again"
+                f"the specs do not fit: they were made from {found} events of {name}, which has {entries[name]}; "
+                "scan the files again"
             )
     return specs.select(branch.name for branch in inputs)

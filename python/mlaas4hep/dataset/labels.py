@@ -14,6 +14,8 @@ __all__ = ["MISSING", "LabelColumn", "Labels", "name_classes"]
 MISSING = -1
 """Stands in the positions of events whose label is missing."""
 
+LARGEST = 2**63 - 1
+
 Label = int | str
 
 
@@ -37,7 +39,10 @@ def name_classes(found: Sequence[Label], classes: Sequence[str] | None, where: s
     Names stand in the order of ``classes``, by default sorted; integers are sorted, and ``classes`` names them.
     """
     names = sorted({label for label in found if isinstance(label, str)})
-    numbers = sorted({label for label in found if not isinstance(label, str)})
+    numbers = sorted({int(label) for label in found if not isinstance(label, str)})
+    large = [number for number in numbers if abs(number) > LARGEST]
+    if large:
+        raise ParamsError(f"{where}: {large[0]} is no label; a label is a whole number of 64 bits or a name")
     if classes is not None and len(set(classes)) < len(classes):
         raise ParamsError(f"classes: {', '.join(classes)}: a name stands there twice")
     if names:
@@ -72,13 +77,9 @@ class LabelColumn:
         if column.dtype.kind in "OU":
             present = np.array([bool(value) for value in column], np.bool_)
             values = np.where(present, column, "").astype(str)
-        elif column.dtype.kind == "f":
-            present = np.isfinite(column)
-            values = np.where(present, column, 0)
-            self._check_whole(values, where, first)
-            values = values.astype(np.int64)
         else:
-            present, values = np.ones(len(column), np.bool_), column
+            present = np.isfinite(column)
+            values = self._whole(np.where(present, column, np.zeros(1, column.dtype)), where, first)
         distinct, inverse = np.unique(values, return_inverse=True)
         used = np.bincount(inverse[present], minlength=len(distinct)) > 0
         positions = np.full(len(distinct), MISSING, np.int32)
@@ -88,13 +89,18 @@ class LabelColumn:
             positions[index] = self.found.setdefault(label, len(self.found))
         return np.where(present, positions[inverse], MISSING).astype(np.int32)
 
-    def _check_whole(self, values: NDArray[Any], where: str, first: int) -> None:
-        broken = np.flatnonzero(values != np.rint(values))
-        if len(broken):
+    def _whole(self, values: NDArray[Any], where: str, first: int) -> NDArray[np.int64]:
+        if values.dtype.kind == "f":
+            broken = (values != np.rint(values)) | (np.abs(values) >= float(LARGEST))
+        else:
+            broken = values > LARGEST
+        if broken.any():
+            at = int(np.argmax(broken))
             raise ParamsError(
-                f"{where}: branch {self.branch!r}, entry {first + broken[0]}: {values[broken[0]]} is no label; a label "
-                "is a whole number or a name"
+                f"{where}: branch {self.branch!r}, entry {first + at}: {values[at]} is no label; a label is a whole "
+                "number of 64 bits or a name"
             )
+        return values.astype(np.int64)
 
     def order(self, labels: Labels) -> NDArray[np.int32]:
         """Return for each position of first appearance the position in ``labels``; behind them ``MISSING``."""

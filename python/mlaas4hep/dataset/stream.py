@@ -168,9 +168,10 @@ class Stream:
                     positions = np.flatnonzero(wanted[start:stop])
                     if len(positions):
                         begin = perf_counter()
-                        columns = source.read(self._plan.branches, start, stop)
+                        cluster = Cluster(events, start, positions, source.read(self._plan.branches, start, stop))
                         self._watch.reading += perf_counter() - begin
-                        yield Cluster(events, start, positions, columns)
+                        yield cluster
+                        del cluster  # before the next one is read
             finally:
                 source.close()
 

@@ -157,7 +157,11 @@ class _Job:
             procedure=self._params.training,
             columns=len(self._dataset.names),
             classes=list(classes),
-            parts={part: dict(zip(classes, counts.tolist(), strict=True)) for part, counts in reader.counts.items()},
+            parts={
+                part: dict(zip(classes, counts.tolist(), strict=True))
+                for part, counts in reader.counts.items()
+                if counts.sum() == reader.events[part]  # not a test part that nobody asked for
+            },
             history=trainer.history,
             metrics=evaluate(*self._scored, classes, self._params.threshold) if tested else None,
             throughput=Throughput(

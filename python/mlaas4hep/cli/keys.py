@@ -1,0 +1,35 @@
+"""The keys of ``params.json``, as a help shows them."""
+
+import json
+
+from mlaas4hep.config import Params
+
+__all__ = ["KEYS", "keys_help"]
+
+KEYS = {
+    "nevts": "events to use in all; -1: all",
+    "chunk_size": "train events in a chunk; -1: all in one",
+    "epochs": "as in Keras",
+    "batch_size": "as in Keras",
+    "shuffle": "as in Keras",
+    "branch": 'name of the tree; "": the only one',
+    "identifier": "branches that identify an event",
+    "selected_branches": "names or globs: a list, text, or file",
+    "exclude_branches": "the same, of what is no input",
+    "classes": "names of the classes in order",
+    "redirector": "remote files are not read yet",
+    "hist": "histograms are not drawn yet",
+    "training": '"standard" or "chunk"; see above',
+    "split": "train, validation, test",
+    "metrics": 'or {"threshold": 0.5}',
+    "seed": "every random choice follows from it",
+    "verbose": "0 quiet, 1 progress, 2 details",
+}
+
+
+def keys_help() -> str:
+    """Return the table of all keys with their defaults, for the end of a help of at least 80 columns."""
+    defaults = Params.from_dict({}, "help").to_dict()
+    lines = [f"  {key:<19}{text:<40}{json.dumps(defaults[key])}" for key, text in KEYS.items()]
+    head = f"  {'key':<19}{'meaning':<40}default"
+    return "\n".join(["\b", "Keys of --params, each optional:", head, *lines])
