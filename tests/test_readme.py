@@ -27,7 +27,7 @@ def shell_lines() -> list[str]:
 @cache
 def help_of(command: str) -> str:
     """Return what ``mlaas4hep COMMAND --help`` prints."""
-    words = [Path(sys.executable).with_name("mlaas4hep"), command, "--help"]
+    words = [str(Path(sys.executable).with_name("mlaas4hep")), command, "--help"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 

@@ -157,7 +157,9 @@ def test_three_classes(tmp_path: Path, loss: str) -> None:
 
 def test_metrics_that_are_not_asked_for_leave_the_test_part_unread(tmp_path: Path) -> None:
     dataset = FakeDataset()
-    assert run(dataset, network(tmp_path), replace(PARAMS, metrics=False)).metrics is None
+    report = run(dataset, network(tmp_path), replace(PARAMS, metrics=False))
+    assert report.metrics is None
+    assert set(report.parts) == {"train", "validation"}
     assert "test" not in {pass_[0] for pass_ in dataset.passes}
 
 

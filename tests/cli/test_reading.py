@@ -1,0 +1,135 @@
+"""``inspect``, ``specs`` and ``flatten`` on good input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlaas4hep import Dataset, Specs
+
+from tests.cli.invoke import FILES, Invoke, columns, events_file, params
+from tests.sources.files import write
+
+# inspect
+
+
+def test_inspect(invoke: Invoke, folder: Path) -> None:
+    answer = invoke("inspect", "sig.root")
+    assert (answer.status, answer.err) == (0, "")
+    lines = [line.split() for line in answer.out.splitlines()]
+    assert lines[0] == ["sig.root:events", "300", "events,", "6", "branches"]
+    assert ["met", "flat", "float32", "float"] in lines
+    assert ["jetPt", "jagged", "float32", "float[]"] in lines
+    assert ["njetPt", "flat", "int32", "int32_t", "counter"] in lines
+
+
+def test_inspect_folds_no_name_outside_a_terminal(invoke: Invoke, folder: Path) -> None:
+    name = "a" * 300 + "[b]:smile:"
+    write(folder / "a.root", {"events": {name: np.zeros(3)}})
+    assert any(line.split()[:1] == [name] for line in invoke("inspect", "a.root").out.splitlines())
+
+
+def test_inspect_as_json(invoke: Invoke, folder: Path) -> None:
+    found = json.loads(invoke("inspect", "*.root", "--json").out)
+    assert list(found) == ["bkg.root", "sig.root"]
+    (tree,) = found["bkg.root"]
+    assert (tree["name"], tree["entries"]) == ("events", 200)
+    counter = {
+        "name": "njetPt",
+        "kind": "flat",
+        "type": "int32",
+        "typename": "int32_t",
+        "counter": True,
+        "why_not": "counter",
+    }
+    assert counter in tree["branches"]
+
+
+def test_inspect_one_tree(invoke: Invoke, folder: Path) -> None:
+    write(folder / "a.root", {"signal": columns(10, 0), "background": columns(20, 1)})
+    every = [tree["name"] for tree in json.loads(invoke("inspect", "a.root", "--json").out)["a.root"]]
+    assert every == ["signal", "background"]
+    (tree,) = json.loads(invoke("inspect", "a.root:signal", "--json").out)["a.root"]
+    assert (tree["name"], tree["entries"]) == ("signal", 10)
+    assert "did you mean 'signal'?" in invoke("inspect", "a.root:sginal").error
+
+
+# specs
+
+
+def test_specs(invoke: Invoke, folder: Path) -> None:
+    answer = invoke("specs", *FILES)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.splitlines()[-1] == "Specs of 500 events in specs.json"
+    rows = {line.split()[0]: line.split() for line in answer.out.splitlines() if line.strip()}
+    assert rows["run"] == ["run", "flat", "int32", "0", "1", "500", "0"]
+    assert rows["jetPt"][5] == "3"
+    assert Specs.from_json("specs.json") == Dataset(["sig.root", "bkg.root"]).specs()
+
+
+def test_specs_as_json_are_what_is_written(invoke: Invoke, folder: Path) -> None:
+    (folder / "s.json").write_text('{"old": 1}')
+    answer = invoke("specs", *FILES, "--out", "s.json", "--json", "--threads", "1")
+    assert answer.out == (folder / "s.json").read_text()
+    assert json.loads(answer.out)["events"] == {"bkg.root": 200, "sig.root": 300, "total": 500}
+
+
+def test_specs_take_no_classes(invoke: Invoke, folder: Path) -> None:
+    assert invoke("specs", *FILES, *params(folder, classes=["a", "b"])).status == 0
+
+
+def test_parameters_of_a_dataset_are_used(invoke: Invoke, folder: Path) -> None:
+    given = {"nevts": 50, "identifier": "run", "selected_branches": ["jet*", "met"], "exclude_branches": "jetEta"}
+    found = json.loads(invoke("specs", *FILES, *params(folder, branch="events", **given), "--json").out)
+    assert found["events"]["total"] == 50
+    assert (found["fkeys"], found["jkeys"]) == (["met"], ["jetPt"])
+
+
+def test_quiet(invoke: Invoke, folder: Path) -> None:
+    answer = invoke("specs", *FILES, *params(folder, verbose=0))
+    assert (answer.status, answer.out, answer.err) == (0, "", "")
+    assert (folder / "specs.json").exists()
+
+
+def test_notes_go_to_standard_error(invoke: Invoke, folder: Path) -> None:
+    events_file(folder / "none.root", 0)
+    answer = invoke("specs", "--files", "sig.root,none.root", *params(folder, nan=-1, hist="plots"), "--json")
+    assert answer.status == 0
+    assert answer.err.splitlines() == [
+        "note: params.json: without effect: nan = -1",
+        "note: params.json: hist: this version draws no histograms",
+        "note: files with 0 events: none.root",
+    ]
+    json.loads(answer.out)
+
+
+# flatten
+
+
+@pytest.mark.parametrize("form", ["parquet", "npz"])
+def test_flatten(form: str, invoke: Invoke, folder: Path) -> None:
+    given = params(folder, chunk_size=300, classes=["background", "signal"])
+    answer = invoke("flatten", *FILES, "--labels", "1,0", "--out", "out", "--format", form, *given, "--json")
+    assert (answer.status, answer.err) == (0, "")
+    result = json.loads(answer.out)
+    assert result.pop("seconds") > 0
+    assert result == {"folder": str(folder / "out"), "events": 500, "columns": 8, "chunks": 2}
+    about = json.loads((folder / "out" / "chunks.json").read_text())
+    assert about["chunks"] == {f"chunk-00000.{form}": 300, f"chunk-00001.{form}": 200}
+    assert about["classes"] == {"0": "background", "1": "signal"}
+
+
+def test_flatten_one_part_with_the_specs_of_all(invoke: Invoke, folder: Path) -> None:
+    assert invoke("specs", *FILES).status == 0
+    answer = invoke("flatten", *FILES, "--specs", "specs.json", "--part", "test", "--out", "out")
+    events = Dataset(["sig.root", "bkg.root"]).count("test")
+    assert answer.out.startswith(f"{events} events, 8 columns, chunks: 1\n")
+    assert answer.out.endswith(f"Results in {folder / 'out'}\n")
+    assert Specs.from_json("out/specs.json") == Specs.from_json("specs.json")
+
+
+def test_flatten_replaces_its_own_folder(invoke: Invoke, folder: Path) -> None:
+    for size, chunks in ((100, 5), (300, 2)):
+        given = params(folder, chunk_size=size)
+        assert invoke("flatten", *FILES, "--out", "out", *given).status == 0
+        assert len(list((folder / "out").glob("*.parquet"))) == chunks
