@@ -5,6 +5,8 @@ import re
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import awkward as ak
@@ -218,3 +220,40 @@ def test_awkward_records_that_are_all_null(number: int) -> None:
 def test_lists_of_the_fixed_length_0_keep_their_events(type_: Any) -> None:
     specs = mlaas4hep.scan({"x": pa.array([[], [], []], pa.list_(type_, 0))})
     assert (specs.events, specs.jdim) == ({"total": 3}, {"x": 0})
+
+
+def test_a_stream_that_can_be_read_once_is_scanned_and_flattened() -> None:
+    table = pa.table({"x": [1.0, 2.0], "y": [[1], [2, 3]]})
+    assert mlaas4hep.flatten(table.to_reader()).data.tolist() == mlaas4hep.flatten(table).data.tolist()
+
+
+def test_masked_content_keeps_its_mask() -> None:
+    content = np.ma.MaskedArray([1.0, 999.0], [False, True])
+    flat = mlaas4hep.flatten({"x": (np.array([0, 2]), content)}, normalize="none")
+    assert (flat.data.tolist(), flat.padding_mask.tolist()) == ([[1.0, 0.0]], [[False, True]])
+
+
+def test_arrays_mapped_from_a_file_are_columns(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(3.0))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert mlaas4hep.scan({"x": mapped, "y": (np.array([0, 1, 2, 3]), mapped)}).maxv == {"x": 2.0, "y": 2.0}
+
+
+def test_awkward_arrays_of_other_packages_are_columns() -> None:
+    class Events(ak.Array):  # type: ignore[misc]
+        pass
+
+    Events.__module__ = "elsewhere"
+    array = ak.with_name(ak.Array([{"x": 1.0}]), "Events", behavior={("*", "Events"): Events})
+    assert isinstance(array, Events)
+    assert mlaas4hep.scan(array).minv == {"x": 1.0}
+
+
+def test_a_mapping_is_a_dict() -> None:
+    assert mlaas4hep.scan(MappingProxyType({"x": [1, 2], "y": pa.array([[1], []])})).branches == ["x", "y"]
+
+
+def test_arrow_columns_without_a_type_hold_nulls() -> None:
+    specs = mlaas4hep.scan({"x": ones(2), "y": ones((2, 1))})
+    flat = mlaas4hep.flatten(pa.Table.from_pylist([{"x": None, "y": []}]), specs)
+    assert flat.padding_mask.tolist() == [[True, True]]

@@ -54,9 +54,10 @@ def test_the_same_key_in_different_objects(tmp_path: Path) -> None:
         ('{"a": NaN}', ', line 1, column 7: NaN is no JSON; write a number\n  {"a": NaN}\n        ^'),
         ("[1,\n -Infinity]", ", line 2, column 2: -Infinity is no JSON; write a number\n   -Infinity]\n   ^"),
         ('{"a": 1, "\\u0061": 2}', ", line 1, column 10: key 'a' stands there twice"),
-        (b'{"a": "\xff"}', ": byte 7 is not UTF-8 text; a JSON file is wanted here"),
+        (b'{"a": "\xff"}', ", line 1: this is not UTF-8 text; a JSON file is wanted here"),
+        ('{"a": "\\ud800"}', ', line 1, column 7: this is half a character; write the character itself\n  {"a"'),
         ("[" * 100_000, ": it is nested too deeply"),
-        ("1" * 5000, ": Exceeds the limit"),
+        ("1" * 5000, ": it holds a number of some thousand digits"),
     ],
 )
 def test_no_json(text: str | bytes, message: str, tmp_path: Path) -> None:

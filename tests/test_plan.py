@@ -220,7 +220,7 @@ def test_a_plan_that_lacks_anything_is_refused(tmp_path: Path) -> None:
         with pytest.raises(SpecsError, match=f"'{key}'"):
             Plan.from_json(path)
     path.write_text('{"version": 1,\n')
-    with pytest.raises(SpecsError, match=r"plan\.json: .*line 2"):
+    with pytest.raises(SpecsError, match=r"plan\.json, line 2"):
         Plan.from_json(path)
 
 

@@ -255,22 +255,22 @@ def test_damaged_specs_are_refused_with_what_and_where(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1"),
-        ('{"fkeys": ["a",\n "b" "c"]}', "line 2, column 6"),
-        ('{"fkeys": [NaN]}', "line 1, column 12"),
-        ("[1]", r"\[1\]; it must be an object"),
+        ("", ", line 1"),
+        ('{"fkeys": ["a",\n "b" "c"]}', ", line 2, column 6"),
+        ('{"fkeys": [NaN]}', ", line 1, column 12"),
+        ("[1]", r": .*\[1\]; it must be an object"),
     ],
 )
 def test_what_is_no_specs_json_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(SpecsError, match=rf"specs\.json: .*{message}"):
+    with pytest.raises(SpecsError, match=rf"specs\.json{message}"):
         Specs.from_json(written(tmp_path, text))
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecsError, match=rf"{tmp_path / 'absent.json'}: No such file"):
+    with pytest.raises(SpecsError, match=rf"{tmp_path / 'absent.json'}: there is no such file"):
         Specs.from_json(tmp_path / "absent.json")
-    with pytest.raises(SpecsError, match=rf"{tmp_path}: "):
+    with pytest.raises(SpecsError, match=rf"{tmp_path}: cannot be read"):
         Specs.from_json(tmp_path)
     (tmp_path / "latin.json").write_bytes(b"{\xff}")
-    with pytest.raises(SpecsError, match="byte 1 is not UTF-8 text"):
+    with pytest.raises(SpecsError, match="line 1: this is not UTF-8 text"):
         Specs.from_json(tmp_path / "latin.json")

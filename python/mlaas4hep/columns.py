@@ -48,7 +48,8 @@ def _masked(value: "np.ma.MaskedArray[Any, Any]") -> object:
 
 
 def _is_awkward(value: object) -> bool:
-    return type(value).__module__.split(".")[0] == "awkward"
+    """Whether it is an Awkward array, which may be of a subclass that another package defines."""
+    return any(kind.__module__.split(".")[0] == "awkward" for kind in type(value).__mro__)
 
 
 def _layout(array: Any) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 LISTS = (".txt", ".list")
+WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 REMOTE = "remote files are not read by this version; copy the file and give its path"
@@ -85,6 +86,8 @@ def read_list(path: str | os.PathLike[str]) -> list[str]:
         raise SourceError(f"{name}: the list cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise ParamsError(f"{name}: this is no text file; it should have an entry a line") from None
+    except ValueError as error:
+        raise SourceError(f"{name!r} is no path of a list: {error}") from None
     lines = ((number, line.partition("#")[0].strip()) for number, line in enumerate(text.splitlines(), 1))
     return [Entry(line, name, number) for number, line in lines if line]
 
@@ -133,6 +136,8 @@ def parse_labels(text: str, inputs: int) -> str | list[int] | list[str]:
         return pair_labels([_label(entry) for entry in read_list(text)], inputs, text)
     if "," in text:
         return pair_labels([_label(part.strip()) for part in text.split(",")], inputs)
+    if not text.strip():
+        raise ParamsError("labels are empty; name a file, a list as in 1,0, or the branch that holds the label")
     label = _label(text.strip())
     return [label] if isinstance(label, int) and inputs == 1 else text.strip()
 
@@ -156,10 +161,7 @@ def pair_labels(labels: Sequence[object], inputs: int, where: str = "labels") ->
 
 
 def _label(text: str) -> int | str:
-    try:
-        return int(text)
-    except ValueError:
-        return text
+    return int(text) if WHOLE.fullmatch(text) else text
 
 
 def _expand(entry: str | os.PathLike[str], redirector: str) -> tuple[list[str], str | None]:
@@ -196,8 +198,11 @@ def _find(path: str) -> list[str]:
 def _missing(path: str, redirector: str) -> str:
     if has_magic(path):
         return f"{path}: no file matches this pattern"
-    if Path(path).is_dir():
-        return f"{path}: this is a folder; name its files, as in {str(Path(path) / '*.root')!r}"
+    try:
+        if Path(path).is_dir():
+            return f"{path}: this is a folder; name its files, as in {str(Path(path) / '*.root')!r}"
+    except (OSError, ValueError) as error:
+        return f"{path[:60]}...: this is no path: {getattr(error, 'strerror', None) or error}"
     if redirector:
         return f"{path}: there is no such file here, so it would be behind {redirector!r}, but {REMOTE}"
     return f"{path}: there is no such file{_neighbour(path)}"
@@ -208,5 +213,5 @@ def _neighbour(path: str) -> str:
     folder = Path(path).parent
     try:
         return nearest(Path(path).name, sorted(found.name for found in folder.iterdir()))
-    except OSError:
+    except (OSError, ValueError):
         return f", nor a folder {str(folder)!r} that can be read"

@@ -100,9 +100,12 @@ class OutputFolder:
 
 def _resolve(path: Path) -> Path:
     try:
-        return path.expanduser().resolve()
-    except (OSError, RuntimeError) as error:
+        resolved = path.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
         raise OutputError(f"{path}: not a folder that can be written ({error})") from error
+    if not resolved.name:
+        raise OutputError(f"{path}: this is the root of all folders; name a new or an empty folder")
+    return resolved
 
 
 def _foreign(path: Path) -> str:
@@ -119,6 +122,8 @@ def _foreign(path: Path) -> str:
     if MANIFEST not in files:
         return f"exists, is not empty, and is not one of our output folders (it has no {MANIFEST})"
     listed = _listed(path / MANIFEST)
+    if listed is None:
+        return f"exists, and its {MANIFEST} is not one that we wrote"
     known = {parent.as_posix() for name in listed for parent in Path(name).parents}
     strange = sorted(files - listed - {MANIFEST}) + sorted(folders - known)
     return f"holds something that is not ours: {strange[0]!r}" if strange else ""
@@ -137,14 +142,14 @@ def _contents(path: Path) -> tuple[set[str], set[str]]:
     return files, folders
 
 
-def _listed(manifest: Path) -> set[str]:
-    """Return the files that a manifest lists; none where it is not one of ours."""
+def _listed(manifest: Path) -> set[str] | None:
+    """Return the files that a manifest lists; None where it is not one of ours."""
     try:
         content = json.loads(manifest.read_text("utf-8"))
     except (OSError, ValueError):
-        return set()
-    files = content.get("files") if isinstance(content, dict) else None
-    return {name for name in files if isinstance(name, str)} if isinstance(files, list) else set()
+        return None
+    files = content.get("files") if isinstance(content, dict) and content.get("version") == _FORMAT else None
+    return {name for name in files if isinstance(name, str)} if isinstance(files, list) else None
 
 
 def _write_manifest(folder: Path) -> None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.errors import ParamsError, SpecsError, note
-from mlaas4hep.specs import Specs, read_text, scan, write_text
+from mlaas4hep.jsonfile import read_json_text, write_text
+from mlaas4hep.specs import Specs, scan
 from mlaas4hep.threads import resolve_threads
 
 __all__ = ["Flat", "Plan", "flatten"]
@@ -110,7 +111,7 @@ class Plan:
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> "Plan":
         """Read a ``plan.json``; ``SpecsError`` names file and place of what is wrong."""
-        text = read_text(path)
+        text = read_json_text(path, SpecsError)
         try:
             return cls._of(_rust.Plan.from_json(text))
         except (SpecsError, ParamsError) as error:
@@ -249,6 +250,7 @@ def flatten(
            [False,  True]])
     """
     if specs is None:
+        data = _rust.held(data)
         specs = scan(data, threads=threads)
     plan = Plan(specs, normalize=normalize, pad_value=pad_value, widths=widths)
     return plan(data, threads=threads, out=out)

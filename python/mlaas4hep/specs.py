@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from mlaas4hep import _rust
 from mlaas4hep.errors import SpecsError, note
+from mlaas4hep.jsonfile import read_json_text, write_text
 from mlaas4hep.threads import resolve_threads
 
 __all__ = ["Specs", "scan"]
@@ -45,7 +45,7 @@ class Specs:
             The file cannot be read, is no JSON, lacks one of the keys ``fkeys``, ``jkeys``, ``jdim``, ``minv``,
             ``maxv``, or contradicts itself; the message names file and place.
         """
-        text = read_text(path)
+        text = read_json_text(path, SpecsError)
         try:
             return cls(_rust.Specs.from_json(text))
         except SpecsError as error:
@@ -94,6 +94,11 @@ class Specs:
         return self._core.jkeys
 
     @property
+    def typed(self) -> bool:
+        """Whether types are known; the original's files lack them, and their branches count as float64."""
+        return self._core.typed
+
+    @property
     def branches(self) -> list[str]:
         """Names of all branches in the order of the matrix: flat ones, then jagged ones."""
         return self.fkeys + self.jkeys
@@ -125,7 +130,7 @@ class Specs:
 
     @property
     def events(self) -> dict[str, int]:
-        """Entries of each file, and the events of all of them under ``total``."""
+        """Entries used of each file (all, without ``nevts``), and those of all files under ``total``."""
         return {**self._core.files, "total": self._core.total}
 
     @property
@@ -187,24 +192,3 @@ def scan(data: object, *, threads: int | None = None) -> Specs:
     if left_out:
         note("left out, because they are no numbers: " + ", ".join(f"{name} ({why})" for name, why in left_out))
     return Specs(core)
-
-
-def read_text(path: str | os.PathLike[str]) -> str:
-    """Return the text of a JSON file of specs or a plan, or raise ``SpecsError``."""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SpecsError(f"{os.fspath(path)}: byte {error.start} is not UTF-8 text") from None
-    except OSError as error:
-        raise SpecsError(f"{os.fspath(path)}: {error.strerror or error}") from None
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a file whole or not at all."""
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

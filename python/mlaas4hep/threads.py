@@ -1,6 +1,8 @@
 """How many threads to use."""
 
 import os
+from operator import index
+from typing import SupportsIndex
 
 from mlaas4hep import _rust
 from mlaas4hep.errors import ParamsError
@@ -25,6 +27,6 @@ def resolve_threads(threads: int | None) -> int:
 
 
 def _checked(threads: object, found: str) -> int:
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST:
+    if isinstance(threads, bool) or not isinstance(threads, SupportsIndex) or not 1 <= index(threads) <= MOST:
         raise ParamsError(f"{found}; it must be a whole number from 1 to {MOST}")
-    return threads
+    return index(threads)

@@ -68,9 +68,12 @@ def test_specs(invoke: Invoke, folder: Path) -> None:
 
 
 def test_specs_as_json_are_what_is_written(invoke: Invoke, folder: Path) -> None:
-    (folder / "s.json").write_text('{"old": 1}')
+    old = '{"fkeys": [], "jkeys": [], "jdim": {}, "minv": {}, "maxv": {}}'
+    (folder / "real.json").write_text(old)
+    (folder / "s.json").symlink_to("real.json")
     answer = invoke("specs", *FILES, "--out", "s.json", "--json", "--threads", "1")
-    assert answer.out == (folder / "s.json").read_text()
+    assert answer.out == (folder / "s.json").read_text() == (folder / "real.json").read_text()
+    assert (folder / "s.json").is_symlink()
     assert json.loads(answer.out)["events"] == {"bkg.root": 200, "sig.root": 300, "total": 500}
 
 

@@ -33,6 +33,7 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("default" if debug else "ignore")
         warnings.simplefilter("always", Note)
         try:
+            _check_text(arguments)
             command.main(args=arguments, prog_name=NAME, standalone_mode=False)
             sys.stdout.flush()
             return DONE
@@ -60,6 +61,13 @@ def leave_by_signals() -> None:
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     _say(f"ended by {signal.Signals(number).name}")
     raise SystemExit(128 + number)
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are no text: names go into JSON."""
+    for argument in arguments:
+        if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode():
+            raise click.UsageError(f"the argument {argument!r} is not UTF-8 text")
 
 
 def _report(error: Exception, debug: bool) -> int:

@@ -9,8 +9,9 @@ import click
 
 from mlaas4hep.config import Params
 from mlaas4hep.dataset import Dataset
-from mlaas4hep.errors import OutputError, ParamsError
+from mlaas4hep.errors import OutputError, ParamsError, SpecsError
 from mlaas4hep.inputs import parse_files, parse_labels
+from mlaas4hep.specs import Specs
 
 __all__ = [
     "as_json",
@@ -78,18 +79,25 @@ def common(command: Decorated) -> Decorated:
 
 
 def out_file(context: click.Context, option: click.Parameter, value: str) -> Path:
-    """Check, before any work, that a JSON file can be written; one that is there may be replaced, and nothing else."""
+    """Check, before any work, that specs can be written; older ones may be replaced, and nothing else."""
     path = Path(value)
-    if path.is_dir():
-        raise OutputError(f"{path}: this is a folder; name a file, as in {str(path / 'specs.json')!r}")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {str(path.parent)!r}")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: the folder {str(path.parent.resolve())!r} cannot be written")
-    if path.exists():
-        with path.open("rb") as file:
-            if file.read(1) not in (b"{", b""):
-                raise OutputError(f"{path}: exists and is no JSON file, so it is not replaced; name another")
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path}: this is a folder; name a file, as in {str(path / 'specs.json')!r}")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: there is no folder {str(path.parent)!r}")
+        if not os.access(path.resolve().parent, os.W_OK):
+            raise OutputError(f"{path}: the folder {str(path.resolve().parent)!r} cannot be written")
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path}: this is no ordinary file; --json prints the specs")
+        if path.exists():
+            Specs.from_json(path)
+    except SpecsError:
+        raise OutputError(f"{path}: exists and holds no specs, so it is not replaced; name another file") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
     return path
 
 

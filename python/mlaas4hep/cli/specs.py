@@ -36,7 +36,7 @@ The file is JSON:
     show_default=True,
     metavar="FILE",
     callback=options.out_file,
-    help="File to write; a JSON file that is there is replaced.",
+    help="File to write; older specs that are there are replaced.",
 )
 @options.common
 def specs(files: str, params: str | None, out: Path, threads: int | None, as_json: bool) -> None:

@@ -1,6 +1,8 @@
 """``mlaas4hep train``."""
 
 import json
+import sys
+from contextlib import nullcontext, redirect_stdout
 
 import click
 
@@ -62,7 +64,8 @@ def train(
 
     given = options.params_of(params)
     dataset = options.dataset_of(files, labels, given, specs, threads)
-    with Bar(given.verbose) as bar:
+    # What the user's model prints is not a result.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         report = train_model(dataset, model, given, fout, bar)
     if as_json:

@@ -1,9 +1,9 @@
 """Events of many files as chunks for training: sources, schedule and plan together, read ahead."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -128,19 +128,20 @@ class Dataset:
         self._threads = resolve_threads(threads)
         self.inputs: list[Input] = resolve(files, tree, redirector)
         lines = self.inputs[-1].line + 1
-        self._first_pass = FirstPass(
-            self.inputs,
-            labels if labels is None or isinstance(labels, str) else pair_labels(labels, lines),
-            select=select,
-            exclude=exclude,
-            identifier=_names(identifier),
-            specs=_specs(specs),
-            classes=classes,
-            split=_fractions(split),
-            seed=self._seed,
-            nevts=nevts if nevts == -1 else _whole("nevts", nevts, 1, 2**63),
-            threads=self._threads,
-        )
+        with _named(specs):
+            self._first_pass = FirstPass(
+                self.inputs,
+                labels if labels is None or isinstance(labels, str) else pair_labels(labels, lines),
+                select=select,
+                exclude=exclude,
+                identifier=_names(identifier),
+                specs=_specs(specs),
+                classes=classes,
+                split=_fractions(split),
+                seed=self._seed,
+                nevts=nevts if nevts == -1 else _whole("nevts", nevts, 1, 2**63),
+                threads=self._threads,
+            )
         self._plan: Plan | None = None
         self.last_pass = Watch()
         self.on_events: Callable[[int], None] | None = None
@@ -275,6 +276,16 @@ def _specs(specs: Specs | str | os.PathLike[str] | None) -> Specs | None:
     if specs is not None and not isinstance(specs, Specs):
         raise SpecsError(f"specs is a {type(specs).__qualname__}; it must be Specs, or the path of a specs.json")
     return specs
+
+
+@contextmanager
+def _named(specs: object) -> Iterator[None]:
+    """Put the name of the specs' file, if they come from one, before what is wrong with them."""
+    try:
+        yield
+    except SpecsError as error:
+        named = isinstance(specs, (str, os.PathLike)) and not str(error).startswith(os.fspath(specs))
+        raise SpecsError(f"{specs}: {error}" if named else str(error)) from None
 
 
 def _names(names: str | Sequence[str]) -> list[str]:

@@ -83,6 +83,9 @@ class FirstPass:
         if specs is not None and select is None and exclude is None:
             _check_known(specs, schemas)
             select = specs.branches
+        if specs is not None and not specs.typed:
+            note("the specs name no types, as those of the original MLaaS4HEP: the files are scanned again")
+            specs = None
         choice = choose_branches(schemas, select, exclude, label=label, identifier=identifier)
         if choice.note:
             note(choice.note)

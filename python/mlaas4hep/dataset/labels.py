@@ -40,7 +40,7 @@ def name_classes(found: Sequence[Label], classes: Sequence[str] | None, where: s
     """
     names = sorted({label for label in found if isinstance(label, str)})
     numbers = sorted({int(label) for label in found if not isinstance(label, str)})
-    large = [number for number in numbers if abs(number) > LARGEST]
+    large = [number for number in numbers if not -LARGEST - 1 <= number <= LARGEST]
     if large:
         raise ParamsError(f"{where}: {large[0]} is no label; a label is a whole number of 64 bits or a name")
     if classes is not None and len(set(classes)) < len(classes):

@@ -119,14 +119,16 @@ class _Files:
     def require(self, name: str, role: str, kinds: tuple[str, ...]) -> None:
         """Raise unless a branch is in every file, of one and the same of these kinds."""
         if name not in self.union:
-            raise BranchError(f"{role}: there is no branch {name!r} in {self}{nearest(name, self.union)}")
+            advice = "; labels of several inputs are a list, as in 1,0" if role == "label" and name.isdigit() else ""
+            raise BranchError(f"{role}: there is no branch {name!r} in {self}{nearest(name, self.union)}{advice}")
         first = self.first(name)
         kind = self.union[name].kind
         for path, schema in self._schemas:
             if name not in schema:
+                advice = ": exclude it, or select others" if role == "input" else ""
                 raise BranchError(
                     f"{role}: branch {name!r} is missing in {path}, {first} has it{nearest(name, schema)}; "
-                    "every input must be in all files: exclude it, or select others"
+                    f"every {role} must be in all files{advice}"
                 )
             if schema[name].kind != kind:
                 other = schema[name].kind

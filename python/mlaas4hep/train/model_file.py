@@ -52,9 +52,12 @@ class ModelFile:
         with _importing_from(self.path.resolve().parent), blame(self.path):
             module = self._execute()
             function = self._function(module)
+            arguments = (width,) if _takes_width(function, self.path) else ()
             try:
-                return function(width) if _takes_width(function, self.path) else function()
-            except (Exception, SystemExit) as error:
+                return function(*arguments)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 raise ModelError(f"{self.path}: model() raises {_describe(error)}") from error
 
     def _execute(self) -> ModuleType:
@@ -67,7 +70,9 @@ class ModelFile:
         sys.modules[_NAME] = module
         try:
             exec(self._code, module.__dict__)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise ModelError(f"{self.path}: the model file raises {_describe(error)}") from error
         return module
 
@@ -126,7 +131,10 @@ def _with_traceback(error: ModelError, path: Path, cause: BaseException) -> Mode
 
 
 def _describe(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
+    try:
+        text = str(error).strip().splitlines()
+    except Exception:  # an exception of the user's that cannot be shown
+        text = []
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 

@@ -15,7 +15,7 @@ mod specs;
 #[pymodule]
 mod _rust {
     #[pymodule_export]
-    use crate::input::Masked;
+    use crate::input::{Masked, held};
     #[pymodule_export]
     use crate::plan::{Plan, Run};
     #[pymodule_export]

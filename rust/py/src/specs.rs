@@ -49,6 +49,11 @@ impl Specs {
         self.0.to_json()
     }
 
+    #[getter]
+    fn typed(&self) -> bool {
+        self.0.typed()
+    }
+
     #[staticmethod]
     fn merge(parts: Vec<PyRef<'_, Specs>>) -> PyResult<Specs> {
         wrap(core::Specs::merge(parts.iter().map(|part| &part.0)))

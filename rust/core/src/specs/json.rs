@@ -33,12 +33,13 @@ impl Specs {
             "jdim": jdim,
             "minv": by_name(&|branch| bound(branch, false)),
             "maxv": by_name(&|branch| bound(branch, true)),
-            "types": by_name(&|branch| branch.dtype().name().into()),
             "events": events,
         });
+        let types = if self.typed() { by_name(&|branch| branch.dtype().name().into()) } else { Map::new() };
         let mixed: Map<_, _> = self.branches().filter_map(mixed_types).collect();
         let counts: Map<_, _> = self.branches().filter_map(counts_to_json).collect();
-        for (key, map) in [("mixed", mixed), ("counts", counts), ("selected", selected_to_json(&self.selected))] {
+        let selected = selected_to_json(&self.selected);
+        for (key, map) in [("types", types), ("mixed", mixed), ("counts", counts), ("selected", selected)] {
             if !map.is_empty() {
                 object[key] = map.into();
             }
@@ -64,7 +65,8 @@ impl Specs {
             }
         }
         let (files, total) = fields.events()?;
-        Ok(Specs { branches, files, total, selected: fields.selected()? })
+        let untyped = !fields.map.contains_key("types");
+        Ok(Specs { untyped, branches, files, total, selected: fields.selected()? })
     }
 }
 

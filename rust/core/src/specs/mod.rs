@@ -76,6 +76,8 @@ pub type Parts = [u64; 3];
 /// What the first pass learned.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Specs {
+    /// Whether types are missing, as in the original's files; every branch then counts as float64.
+    untyped: bool,
     branches: BTreeMap<String, BranchSpecs>,
     /// Entries of each file.
     files: BTreeMap<String, u64>,
@@ -107,6 +109,11 @@ impl Specs {
         })
     }
 
+    /// Whether the types of the branches are known; if not, each counts as float64.
+    pub fn typed(&self) -> bool {
+        !self.untyped
+    }
+
     /// Entries of each file, and how many events there are in all.
     pub fn events(&self) -> (&BTreeMap<String, u64>, u64) {
         (&self.files, self.total)
@@ -120,7 +127,7 @@ impl Specs {
     /// The same, over these files.
     pub fn with_files(&self, files: BTreeMap<String, u64>, selected: BTreeMap<String, Parts>) -> Specs {
         let total = files.values().sum();
-        Specs { branches: self.branches.clone(), files, total, selected }
+        Specs { files, total, selected, ..self.clone() }
     }
 
     /// Only these branches.
@@ -153,7 +160,8 @@ impl Specs {
             let sum = selected.entry(file.clone()).or_default();
             sum.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
         }
-        Ok(Specs { branches, files, total: self.total + other.total, selected })
+        let untyped = self.untyped || other.untyped;
+        Ok(Specs { untyped, branches, files, total: self.total + other.total, selected })
     }
 
     /// All of them together.

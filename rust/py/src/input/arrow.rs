@@ -14,6 +14,7 @@ use mlaas4hep_core::Result;
 use mlaas4hep_core::column::{Array, Bits, Bools, Data, Lists, Offsets, Validity, Values};
 use mlaas4hep_core::schema::Kind;
 use pyo3::prelude::*;
+use pyo3_arrow::PyChunkedArray;
 use pyo3_arrow::input::AnyArray;
 
 use super::{Found, Named, Wanted};
@@ -49,9 +50,18 @@ pub(super) fn column<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Fou
     look(name, chunks.iter().map(|chunk| Piece::new(chunk, None)).collect(), &dtype)
 }
 
+/// What an Arrow stream gives, which can be read again.
+pub(super) fn held<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    Ok(Bound::new(data.py(), chunked(data)?)?.into_any())
+}
+
+fn chunked(data: &Bound<'_, PyAny>) -> PyResult<PyChunkedArray> {
+    let array = data.extract::<AnyArray>().and_then(|array| Ok(array.into_chunked_array()?));
+    array.map_err(|error| ColumnError::new_err(format!("the Arrow data cannot be read: {}", error.value(data.py()))))
+}
+
 fn chunks(data: &Bound<'_, PyAny>) -> PyResult<(Vec<ArrayRef>, DataType)> {
-    let array = data.extract::<AnyArray>()?.into_chunked_array()?;
-    let (chunks, field) = array.into_inner();
+    let (chunks, field) = chunked(data)?.into_inner();
     Ok((chunks, field.data_type().clone()))
 }
 
@@ -86,6 +96,7 @@ fn plain(dtype: &DataType) -> std::result::Result<(Kind, DataType), String> {
         DataType::Dictionary(_, value) => plain(value),
         DataType::RunEndEncoded(_, value) => plain(value.data_type()),
         DataType::Float16 => Ok((Kind::Flat, DataType::Float32)),
+        DataType::Null => Ok((Kind::Flat, DataType::Float64)),
         DataType::Boolean | DataType::Float32 | DataType::Float64 => Ok((Kind::Flat, dtype.clone())),
         number if number.is_integer() => Ok((Kind::Flat, number.clone())),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Err("strings".to_owned()),

@@ -118,6 +118,13 @@ impl Owned<'_> {
 /// Whether a column of that name is wanted; nothing: all are.
 type Wanted<'w> = Option<&'w dyn Fn(&str) -> bool>;
 
+/// The same data in a form that can be read more than once: an Arrow stream gives its events only once.
+#[pyfunction]
+pub(crate) fn held<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let plain = data.cast::<PyDict>().is_ok() || !is_arrow(data)?;
+    if plain { Ok(data.clone()) } else { arrow::held(data) }
+}
+
 /// Wanted columns by name, and the names of the others.
 #[derive(Default)]
 struct Named<'py> {

@@ -167,6 +167,7 @@ fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask<'py>>) -
         let message = format!("branch '{name}': offsets are {found}; they must be one-dimensional int32 or int64");
         Err(ColumnError::new_err(message))
     };
+    let given = plain(&given)?;
     let Ok(offsets) = given.cast::<PyUntypedArray>() else {
         return wrong(format!("a {}", given.get_type().name()?));
     };
@@ -176,13 +177,21 @@ fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask<'py>>) -
         (1, _) => return wrong(format!("of type {}", offsets.dtype().str()?)),
         (dimensions, _) => return wrong(format!("{dimensions}-dimensional")),
     };
-    let (content, content_mask) = unmask(name, &pair.get_item(1)?)?;
+    let (content, content_mask) = unmask(name, &plain(&pair.get_item(1)?)?)?;
     let content = as_array(name, &content)?;
     if content.ndim() != 1 {
         return Ok(Err(format!("lists of {}-dimensional content", content.ndim())));
     }
     let content = numbers(&content)?.map(|values| Masks { values, mask: content_mask });
     Ok(content.map(|content| Piece::Lists { offsets, content, mask }))
+}
+
+/// The value itself, or what is under a subclass of arrays: one that is masked or mapped from a file.
+fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if value.cast::<PyUntypedArray>().is_err() || super::is_plain_array(value) {
+        return Ok(value.clone());
+    }
+    value.py().import(intern!(value.py(), "mlaas4hep.columns"))?.call_method1("adapt", (value,))
 }
 
 fn as_array<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
