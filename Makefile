@@ -47,7 +47,7 @@ types: $(VENV)/built $(VENV)/keras $(VENV)/tools ## mypy, and the stub of the ex
 	$(BIN)/stubtest mlaas4hep._rust
 
 bench: $(VENV)/built $(VENV)/tools ## how fast, in ratios to rivals
-	cargo bench --package mlaas4hep-core --bench run
+	cargo bench --package mlaas4hep-core --bench core
 	$(BIN)/pytest benches -s
 
 wheel: $(VENV)/tools rust-toolchain ## a manylinux wheel and an sdist in dist/

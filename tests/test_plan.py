@@ -316,6 +316,12 @@ def test_matrix_and_mask_may_not_overlap() -> None:
         mlaas4hep.flatten(DATA, out=out)
 
 
+def test_out_may_not_be_a_column() -> None:
+    out = filled(2, 1)
+    with pytest.raises(ParamsError, match="out shares memory with branch 'x', from which it is to be filled"):
+        mlaas4hep.flatten({"x": out[0][:, 0]}, out=out)
+
+
 ROWS = {
     "twice": ([1, 1], "rows: two events go to row 1"),
     "high": ([1, 5], "rows: event 1 goes to row 5, but the output has 5 rows"),

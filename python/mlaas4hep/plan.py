@@ -80,9 +80,10 @@ class Plan:
            [0.   , 1.   , 0.   ]], dtype=float32)
     """
 
-    __slots__ = ("_core",)
+    __slots__ = ("_core", "_names")
 
     _core: _rust.Plan
+    _names: tuple[str, ...]
 
     def __init__(
         self,
@@ -98,6 +99,7 @@ class Plan:
         if not isinstance(normalize, str):
             raise ParamsError(f"normalize is {normalize!r}; it must be 'minmax' or 'none'")
         self._core = _rust.Plan(specs._core, normalize, _number(pad_value), _widths(widths or {}))
+        self._names = tuple(self._core.names)
         empty = [name for name, width in self.widths.items() if width == 0]
         if empty:
             note(f"branches of width 0, which give no column: {', '.join(empty)}")
@@ -105,7 +107,7 @@ class Plan:
     @classmethod
     def _of(cls, core: _rust.Plan) -> "Plan":
         plan = object.__new__(cls)
-        plan._core = core
+        plan._core, plan._names = core, tuple(core.names)
         return plan
 
     @classmethod
@@ -133,7 +135,7 @@ class Plan:
     @property
     def names(self) -> list[str]:
         """Names of the matrix's columns."""
-        return self._core.names
+        return list(self._names)
 
     @property
     def branches(self) -> list[str]:

@@ -95,6 +95,7 @@ def test_a_reader_that_leaves_is_no_error(sample: Path) -> None:
 
 
 WAITING = """
+import signal
 from pathlib import Path
 import click
 from mlaas4hep.cli.edge import leave_by_signals, run
@@ -106,6 +107,7 @@ def wait():
         (folder / "half").touch()
         Path("fifo").read_text()
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests themselves run under nohup
 leave_by_signals()
 raise SystemExit(run(wait, []))
 """

@@ -23,28 +23,30 @@ pub fn available() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Call `each` on every task, on up to `threads` threads, and return what it gave, in no certain order.
+/// Call `each` on every task, on up to `threads` threads, and return what each thread kept, in no certain order.
 ///
-/// Each thread takes the next task when it is done with one, and has a `scratch` of its own for all its tasks. With
-/// one thread or one task everything runs in the calling thread.
-pub fn map<T: Send, S, R: Send>(
+/// Each thread has a `fresh` keep of its own for all its tasks, and takes the next task when it is done with one. With
+/// one thread, or unless there are `many` tasks, everything runs in the calling thread.
+pub fn share<T: Send, K: Send>(
     threads: usize,
-    tasks: Vec<T>,
-    scratch: impl Fn() -> S + Sync,
-    each: impl Fn(&mut S, T) -> R + Sync,
-) -> Result<Vec<R>> {
-    if threads <= 1 || tasks.len() <= 1 {
-        let mut scratch = scratch();
-        return Ok(tasks.into_iter().map(|task| each(&mut scratch, task)).collect());
+    many: bool,
+    tasks: impl Iterator<Item = T> + Send,
+    fresh: impl Fn() -> K + Sync,
+    each: impl Fn(&mut K, T) + Sync,
+) -> Result<Vec<K>> {
+    if threads <= 1 || !many {
+        let mut kept = fresh();
+        tasks.for_each(|task| each(&mut kept, task));
+        return Ok(vec![kept]);
     }
-    let tasks = Mutex::new(tasks.into_iter());
-    let results = pool(threads)?.broadcast(|_| {
-        let mut scratch = scratch();
+    let tasks = Mutex::new(tasks);
+    Ok(pool(threads)?.broadcast(|_| {
+        let mut kept = fresh();
         // A lock is poisoned only by a panic in another thread, which ends this call anyway.
         let tasks = iter::from_fn(|| tasks.lock().ok()?.next());
-        tasks.map(|task| each(&mut scratch, task)).collect::<Vec<R>>()
-    });
-    Ok(results.into_iter().flatten().collect())
+        tasks.for_each(|task| each(&mut kept, task));
+        kept
+    }))
 }
 
 fn pool(threads: usize) -> Result<Arc<ThreadPool>> {
@@ -79,9 +81,10 @@ mod tests {
     fn every_task_is_done_once() {
         let tasks: Vec<usize> = (0..1000).collect();
         for threads in [1, 2, 4] {
-            let mut results = map(threads, tasks.clone(), || (), |(), task| task * 2).unwrap();
-            results.sort_unstable();
-            assert!(results.into_iter().eq(tasks.iter().map(|task| task * 2)), "{threads} threads");
+            let each = |kept: &mut Vec<usize>, task| kept.push(task);
+            let mut done = share(threads, true, tasks.iter().copied(), Vec::new, each).unwrap().concat();
+            done.sort_unstable();
+            assert_eq!(done, tasks, "{threads} threads");
         }
         assert!(available() >= 1);
     }

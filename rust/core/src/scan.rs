@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::column::{Array, Bools, Lists, Native, Table, Validity, Values, with_numbers};
+use crate::column::{Array, Bools, Lists, Native, Segment, Table, Validity, Values, with_numbers};
 use crate::error::Result;
 use crate::pool;
 use crate::schema::{DType, Kind, TypeSet};
@@ -12,20 +12,20 @@ use crate::specs::{BranchSpecs, Counts, Number, Specs, larger, smaller};
 /// Events that one thread scans at a time of one column.
 const BLOCK: usize = 1 << 16;
 
+/// Events that are not worth a second thread.
+const FEW: usize = 1 << 12;
+
 /// Scan columns in memory on up to `threads` threads. The result does not depend on how many there are.
 pub fn scan(table: &Table<'_>, threads: usize) -> Result<Specs> {
-    let mut tasks = Vec::new();
-    for segment in table.segments() {
-        for (index, array) in segment.arrays.iter().enumerate() {
-            for start in (0..segment.events).step_by(BLOCK) {
-                tasks.push((index, array.slice(start, BLOCK.min(segment.events - start))));
-            }
-        }
-    }
-    let mut found = vec![Found::default(); table.columns().len()];
-    for (index, part) in pool::map(threads, tasks, || (), |(), (index, array)| (index, fastest(|| scan_array(&array))))?
-    {
-        found[index].add(&part);
+    let segments = table.segments();
+    let tasks = segments.iter().flat_map(blocks);
+    let fresh = || vec![Found::default(); table.columns().len()];
+    let parts = pool::share(threads, table.events() > FEW, tasks, fresh, |found, (index, array)| {
+        found[index].add(&fastest(|| scan_array(&array)));
+    })?;
+    let mut found = fresh();
+    for part in parts {
+        found.iter_mut().zip(&part).for_each(|(found, part)| found.add(part));
     }
     let branches = table.columns().iter().zip(&found);
     let branches = branches.map(|(column, found)| {
@@ -35,6 +35,14 @@ pub fn scan(table: &Table<'_>, threads: usize) -> Result<Specs> {
         (column.name().to_owned(), found.branch(column.kind(), types))
     });
     Ok(Specs::new(branches.collect::<BTreeMap<_, _>>(), table.events() as u64))
+}
+
+/// The blocks of every column of a segment, each with the column's number.
+fn blocks<'s, 'a>(segment: &'s Segment<'a>) -> impl Iterator<Item = (usize, Array<'a>)> + 's {
+    let starts = || (0..segment.events).step_by(BLOCK);
+    segment.arrays.iter().enumerate().flat_map(move |(index, array)| {
+        starts().map(move |start| (index, array.slice(start, BLOCK.min(segment.events - start))))
+    })
 }
 
 /// What is known of some values; adding up is associative and commutative.

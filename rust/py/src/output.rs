@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
+use mlaas4hep_core::column::{Column, Table};
 use numpy::{PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadwriteArray2, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PySlice;
@@ -69,6 +72,21 @@ impl<'py> Buffers<'py> {
         };
         let first = PySlice::new(py, 0, rows as isize, 1);
         Ok((data.get_item(&first)?.unbind(), mask.get_item(&first)?.unbind()))
+    }
+}
+
+/// Refuse columns that lie in the memory that is to be filled from them.
+pub(crate) fn check_apart(data: &[f32], mask: &[u8], table: &Table<'_>) -> PyResult<()> {
+    let bytes = |start: usize, len: usize| start..start + len;
+    let outputs = [bytes(data.as_ptr().addr(), size_of_val(data)), bytes(mask.as_ptr().addr(), mask.len())];
+    let overlaps = |memory: &Range<usize>| outputs.iter().any(|out| out.start < memory.end && memory.start < out.end);
+    let shares = |column: &&Column<'_>| column.pieces().iter().any(|piece| piece.memory().iter().any(overlaps));
+    match table.columns().iter().find(shares) {
+        None => Ok(()),
+        Some(column) => Err(ParamsError::new_err(format!(
+            "out shares memory with branch '{}', from which it is to be filled; give arrays of their own",
+            column.name()
+        ))),
     }
 }
 

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::error::{ParamsError, raise};
 use crate::input::Columns;
-use crate::output::Buffers;
+use crate::output::{Buffers, check_apart};
 use crate::specs::Specs;
 
 /// A compiled transformation; immutable.
@@ -85,6 +85,7 @@ impl Plan {
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let (height, width) = (buffers.rows(), self.0.width());
         let (data, mask) = buffers.slices()?;
+        check_apart(data, mask, &table)?;
         let counts = py.detach(|| {
             let mut output = Output::new(data, mask, height, width)?;
             run(&self.0, &table, &mut output, rows, threads)
@@ -92,8 +93,8 @@ impl Plan {
         let counts = counts.map_err(raise)?;
         let (data, padding_mask) = buffers.finish(py, in_order.then(|| table.events()))?;
         let count = |of: fn(&BranchCounts) -> u64| {
-            let named = self.0.branches().iter().zip(&counts).map(|(branch, counts)| (branch.name.clone(), of(counts)));
-            named.filter(|&(_, count)| count > 0).collect()
+            let counted = self.0.branches().iter().zip(&counts).filter(|(_, counts)| of(counts) > 0);
+            counted.map(|(branch, counts)| (branch.name.clone(), of(counts))).collect()
         };
         Ok(Run {
             data,

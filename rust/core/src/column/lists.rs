@@ -1,6 +1,8 @@
 //! A jagged piece: content and where each event's list lies in it.
 
-use super::values::{Validity, Values};
+use std::ops::Range;
+
+use super::values::{Validity, Values, memory_of};
 use crate::error::{Error, Result};
 
 /// Where the lists lie in the content.
@@ -51,6 +53,15 @@ impl<'a> Offsets<'a> {
                 Offsets::Fixed { first: other_first, length: other_length, events: other_events },
             ) => (first, length, events) == (other_first, other_length, other_events),
             _ => false,
+        }
+    }
+
+    /// The addresses of the memory that holds them.
+    pub fn memory(&self) -> Range<usize> {
+        match self {
+            Offsets::Int32(offsets) => memory_of(offsets),
+            Offsets::Int64(offsets) => memory_of(offsets),
+            Offsets::Fixed { .. } => 0..0,
         }
     }
 
@@ -113,6 +124,14 @@ fn longest<T: Copy>(offsets: &[T], position: impl Fn(T) -> usize) -> usize {
     lengths.fold(0, |longest, length| if length > longest { length } else { longest })
 }
 
+#[inline(always)]
+fn each_between<T: Copy>(offsets: &[T], position: impl Fn(T) -> usize, mut list: impl FnMut(usize, usize)) {
+    let first = offsets.first().map_or(0, |&first| position(first));
+    for (&start, &stop) in offsets.iter().zip(offsets.get(1..).unwrap_or_default()) {
+        list(position(start) - first, position(stop) - position(start));
+    }
+}
+
 /// Lists of numbers, one an event.
 #[derive(Clone, Copy, Debug)]
 pub struct Lists<'a> {
@@ -156,9 +175,33 @@ impl<'a> Lists<'a> {
         if self.validity.is_null(event) { (start, start) } else { (start, self.offsets.start(event + 1)) }
     }
 
+    /// Where each list begins, counted from the begin of the first one, and its length; a null list is empty.
+    #[inline(always)]
+    pub(crate) fn each(&self, mut list: impl FnMut(usize, usize)) {
+        if self.validity.all_valid() {
+            match self.offsets {
+                Offsets::Int32(offsets) => each_between(offsets, |offset| offset as usize, list),
+                Offsets::Int64(offsets) => each_between(offsets, |offset| offset as usize, list),
+                Offsets::Fixed { length, events, .. } => (0..events).for_each(|event| list(event * length, length)),
+            }
+            return;
+        }
+        let first = self.offsets.start(0);
+        for event in 0..self.events() {
+            let (start, stop) = self.span(event);
+            list(start - first, stop - start);
+        }
+    }
+
     /// Where the first list begins and the last one ends.
     pub fn extent(&self) -> (usize, usize) {
         (self.offsets.start(0), self.offsets.start(self.events()))
+    }
+
+    /// The values from the first list's begin to the last one's end.
+    pub fn inside(&self) -> Values<'a> {
+        let (start, stop) = self.extent();
+        self.content.slice(start, stop - start)
     }
 
     /// Length of the longest list, 0 if there is none.

@@ -17,6 +17,8 @@ pub use table::{Segment, Table};
 pub(crate) use values::with_numbers;
 pub use values::{Bits, Bools, Data, Native, Validity, Values};
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::schema::Kind;
 
@@ -51,6 +53,14 @@ impl<'a> Array<'a> {
         match self {
             Array::Flat(values) => values,
             Array::Jagged(lists) => lists.content(),
+        }
+    }
+
+    /// The addresses of the memory that holds numbers and offsets.
+    pub fn memory(&self) -> [Range<usize>; 2] {
+        match self {
+            Array::Flat(values) => [values.data().memory(), 0..0],
+            Array::Jagged(lists) => [lists.content().data().memory(), lists.offsets().memory()],
         }
     }
 

@@ -30,16 +30,14 @@ impl<'a> Table<'a> {
             return Err(Error::NoColumns);
         };
         let (name, events) = (first.name(), first.events());
-        let mut names = BTreeSet::new();
-        for column in &columns {
-            let branch = || column.name().to_owned();
-            if !names.insert(column.name()) {
-                return Err(Error::DuplicateColumn { branch: branch() });
-            }
-            if column.events() != events {
-                let other = name.to_owned();
-                return Err(Error::EventCount { branch: branch(), found: column.events(), other, expected: events });
-            }
+        let mut names: Vec<&str> = columns.iter().map(Column::name).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::DuplicateColumn { branch: pair[0].to_owned() });
+        }
+        if let Some(column) = columns.iter().find(|column| column.events() != events) {
+            let (branch, other) = (column.name().to_owned(), name.to_owned());
+            return Err(Error::EventCount { branch, found: column.events(), other, expected: events });
         }
         Ok(Table { columns, events })
     }

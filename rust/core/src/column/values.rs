@@ -1,5 +1,7 @@
 //! Contiguous numbers of one type, with or without a mask of nulls.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::schema::DType;
 
@@ -110,6 +112,21 @@ impl<'a> Validity<'a> {
         }
     }
 
+    /// Set the flag of every null to 1; there is a flag for each value.
+    #[inline(always)]
+    pub(crate) fn mark_nulls(&self, nulls: &mut [u8]) {
+        let Validity::Mask { flags, valid_when } = self else { return };
+        let valid_when = *valid_when;
+        match flags {
+            Bools::Bytes(bytes) => {
+                nulls.iter_mut().zip(*bytes).for_each(|(null, &byte)| *null |= u8::from((byte != 0) != valid_when));
+            }
+            Bools::Bits(bits) => {
+                nulls.iter_mut().enumerate().for_each(|(at, null)| *null |= u8::from(bits.get(at) != valid_when));
+            }
+        }
+    }
+
     /// Check that the mask fits `expected` values of `branch`.
     pub fn check(&self, branch: &str, expected: usize) -> Result<()> {
         match self {
@@ -196,10 +213,24 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// The addresses of the memory that holds them.
+    pub fn memory(&self) -> Range<usize> {
+        with_numbers!(self, numbers => memory_of(numbers), bools => match bools {
+            Bools::Bytes(bytes) => memory_of(bytes),
+            Bools::Bits(bits) => memory_of(bits.bytes),
+        })
+    }
+
     fn slice(&self, start: usize, len: usize) -> Data<'a> {
         with_numbers!(self, numbers => Native::data(&numbers[start..start + len]),
             bools => Data::Bool(bools.slice(start, len)))
     }
+}
+
+/// The addresses of a slice.
+pub(super) fn memory_of<T>(slice: &[T]) -> Range<usize> {
+    let start = slice.as_ptr().addr();
+    start..start + size_of_val(slice)
 }
 
 /// A Rust number type and its place in [`Data`].

@@ -105,8 +105,17 @@ pub(super) fn link(steps: &[Step]) -> Result<Vec<BranchPlan>> {
         };
         let linked = (loaded, input, stored) == (out, scaled, padded);
         let flat_is_single = *kind == Kind::Jagged || *width == 1;
-        if !(linked && flat_is_single && *column == next && branches.iter().all(|known| known.name != *branch)) {
-            return Err(broken(4 * index, "linked to its neighbours, of a new branch, in the next free column"));
+        let flat_is_first = *kind == Kind::Jagged || branches.iter().all(|known| known.kind == Kind::Flat);
+        if !(linked
+            && flat_is_single
+            && flat_is_first
+            && *column == next
+            && branches.iter().all(|known| known.name != *branch))
+        {
+            return Err(broken(
+                4 * index,
+                "linked to its neighbours, of a new branch, in the next free column, flat before jagged",
+            ));
         }
         next += width;
         let (name, normalize) = (branch.clone(), *normalize);

@@ -9,6 +9,8 @@ mod json;
 
 pub use compile::Options;
 
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::schema::{DType, Kind};
 use crate::specs::{Number, Specs};
@@ -87,6 +89,8 @@ pub struct BranchPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     branches: Vec<BranchPlan>,
+    /// The position of each branch.
+    positions: HashMap<String, usize>,
     names: Vec<String>,
     pad_value: f32,
     json: String,
@@ -104,7 +108,8 @@ impl Plan {
         let names = compile::column_names(&branches)?;
         let json = json::write(&compile::steps(&branches), &names, pad_value);
         let hash = json::hash(&json);
-        Ok(Plan { branches, names, pad_value, json, hash })
+        let positions = branches.iter().enumerate().map(|(at, branch)| (branch.name.clone(), at)).collect();
+        Ok(Plan { branches, positions, names, pad_value, json, hash })
     }
 
     /// Read back what [`Plan::to_json`] gave.
@@ -132,6 +137,11 @@ impl Plan {
     /// The branches in the order of their columns.
     pub fn branches(&self) -> &[BranchPlan] {
         &self.branches
+    }
+
+    /// The position of the branch of that name among the branches.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.positions.get(name).copied()
     }
 
     /// Names of the matrix's columns.

@@ -2,80 +2,90 @@
 //!
 //! A block's columns are normalised first, each in one sweep over its contiguous content, into a scratch of float32:
 //! there every type, missing value and rounding is handled, without gaps. Then the rows are written one after the
-//! other, values and mask; a row is only copied. Starts and lengths of lists are looked up once for all branches that
-//! share them. Missing values are marked in the mask afterwards, in blocks that have some.
+//! other, values and mask; see `row.rs`. Starts and lengths of lists are looked up once for all branches that share
+//! them, whether they share a buffer or have equal ones.
 //!
 //! ```text
-//! scratch:  | ht of all rows | jetPt: a0 a1 | c0 | ... | jetEta ... |        one region a branch
-//! row:      | ht | ... | jetPt_0 jetPt_1 pad pad | jetEta_0 jetEta_1 pad pad | ...
-//! mask:     |  . | ... |    .       .     X   X  |     .        .     X   X  | ...
+//! scratch:  | met of all events | jetPt: a0 a1 | c0 | ... | jetEta ... |        one region a branch
+//! lists:    | jets of all events: (0, 2) (2, 0) (2, 1) ... | leptons ... |      one stretch a group
 //! ```
 
 use super::normalize::{self, Region};
 use super::output::Rows;
-use super::row::Field;
+use super::row::{self, Layout, List};
+use super::stage::{Stage, settle};
 use super::{BranchCounts, Work};
-use crate::column::{Array, Segment};
+use crate::column::{Array, Lists};
 use crate::plan::BranchPlan;
 
-/// Consecutive events of a segment that one thread takes at once.
-pub(super) struct Block<'s, 'a> {
-    pub(super) segment: &'s Segment<'a>,
-    /// For each branch of the plan the first one whose lists lie at the same places.
-    pub(super) leaders: &'s [usize],
-    pub(super) start: usize,
-    pub(super) events: usize,
-    pub(super) rows: Rows<'s>,
+/// Consecutive events that one thread takes at once, as columns of one piece.
+pub(super) struct Block<'o, 'a> {
+    /// The piece of each branch of the plan.
+    pub(super) arrays: Vec<Array<'a>>,
+    pub(super) rows: Rows<'o>,
 }
-
-/// Begin and end of an event's values within their region.
-type Span = (usize, usize);
 
 /// What one thread keeps from block to block.
 #[derive(Default)]
 pub(super) struct Scratch {
     normal: normalize::Scratch,
     regions: Vec<Region>,
-    /// The spans of all events of the block, a run of them for each group of branches.
-    spans: Vec<Span>,
-    /// For each branch where its run begins; nothing for a flat branch, whose events have one value each.
-    runs: Vec<Option<usize>>,
+    groups: Groups,
     layout: Layout,
+    stage: Stage,
 }
 
-/// A row's branches, in the order of their columns.
+/// The lists of a block: branches whose lists lie at the same places are one group.
 #[derive(Default)]
-struct Layout {
-    flat: Vec<Region>,
-    jagged: Vec<Field>,
-    /// Where the spans of each group of jagged branches begin.
-    runs: Vec<usize>,
+struct Groups {
+    /// The group of each branch; nothing for a flat one.
+    of_branch: Vec<Option<usize>>,
+    /// The first branch of each group.
+    leaders: Vec<usize>,
+    /// The length of the longest list of each group.
+    longest: Vec<usize>,
+    /// The lists of all events, a stretch for each group.
+    lists: Vec<List>,
 }
 
-impl Layout {
-    fn arrange(&mut self, branches: &[BranchPlan], runs: &[Option<usize>], regions: &[Region]) {
-        self.flat.clear();
-        self.jagged.clear();
-        self.runs.clear();
-        for ((branch, run), &region) in branches.iter().zip(runs).zip(regions) {
-            let Some(run) = *run else {
-                self.flat.push(region);
+impl Groups {
+    /// Find the groups, and where their lists lie.
+    #[inline(always)]
+    fn find(&mut self, arrays: &[Array<'_>]) {
+        self.of_branch.clear();
+        self.leaders.clear();
+        self.longest.clear();
+        self.lists.clear();
+        for (branch, array) in arrays.iter().enumerate() {
+            let Array::Jagged(lists) = array else {
+                self.of_branch.push(None);
                 continue;
             };
-            let known = self.runs.iter().position(|&known| known == run);
-            let group = known.unwrap_or(self.runs.len());
-            if known.is_none() {
-                self.runs.push(run);
-            }
-            self.jagged.push(Field { group, region, column: branch.column, width: branch.width });
+            // Branches of a collection mostly stand side by side: the last group is the likeliest.
+            let same = |&group: &usize| match &arrays[self.leaders[group]] {
+                Array::Jagged(leader) => lists.same_layout(leader),
+                Array::Flat(_) => false,
+            };
+            let group = (0..self.leaders.len()).rev().find(same).unwrap_or_else(|| self.add(branch, lists));
+            self.of_branch.push(Some(group));
         }
     }
-}
 
-impl Scratch {
     #[inline(always)]
-    fn span(&self, branch: usize, event: usize) -> Span {
-        self.runs[branch].map_or((event, event + 1), |run| self.spans[run + event])
+    fn add(&mut self, branch: usize, lists: &Lists<'_>) -> usize {
+        let mut longest = 0;
+        self.lists.reserve(lists.events());
+        lists.each(|start, length| {
+            longest = longest.max(length);
+            self.lists.push(List { start, length });
+        });
+        self.leaders.push(branch);
+        self.longest.push(longest);
+        self.leaders.len() - 1
+    }
+
+    fn of(&self, group: usize, events: usize) -> &[List] {
+        &self.lists[group * events..(group + 1) * events]
     }
 }
 
@@ -83,44 +93,18 @@ impl Block<'_, '_> {
     /// Normalise the block's columns and write its rows; `counts` has an entry for each branch of the plan.
     #[inline(always)]
     pub(super) fn run(&mut self, work: &Work<'_>, scratch: &mut Scratch, counts: &mut [BranchCounts]) {
-        self.find_spans(work, scratch);
+        scratch.groups.find(&self.arrays);
         self.normalize(work, scratch);
-        self.write_rows(work, scratch);
+        scratch.layout.arrange(work.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
+        if scratch.regions.iter().any(|region| region.missing) {
+            scratch.normal.complete_flags(&scratch.regions);
+            self.write_rows::<true>(work, scratch);
+        } else {
+            self.write_rows::<false>(work, scratch);
+        }
         for (index, (branch, counts)) in work.plan.branches().iter().zip(counts).enumerate() {
             counts.truncated += self.count_truncated(branch, index, scratch);
-            if scratch.regions[index].missing || self.has_null_lists(work, index) {
-                counts.missing += self.mark_missing(work, branch, index, scratch);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn array(&self, work: &Work<'_>, branch: usize) -> &Array<'_> {
-        &self.segment.arrays[work.columns[branch]]
-    }
-
-    fn has_null_lists(&self, work: &Work<'_>, branch: usize) -> bool {
-        matches!(self.array(work, branch), Array::Jagged(lists) if !lists.validity().all_valid())
-    }
-
-    /// Where the lists lie, once for each group of branches.
-    #[inline(always)]
-    fn find_spans(&self, work: &Work<'_>, scratch: &mut Scratch) {
-        scratch.spans.clear();
-        scratch.runs.clear();
-        for (branch, &leader) in self.leaders.iter().enumerate() {
-            let Array::Jagged(lists) = self.array(work, branch) else {
-                scratch.runs.push(None);
-                continue;
-            };
-            if leader < branch {
-                scratch.runs.push(scratch.runs[leader]);
-                continue;
-            }
-            scratch.runs.push(Some(scratch.spans.len()));
-            let first = lists.offsets().start(self.start);
-            let spans = (self.start..self.start + self.events).map(|event| lists.span(event));
-            scratch.spans.extend(spans.map(|(start, stop)| (start - first, stop - first)));
+            counts.missing += self.count_missing(index, scratch);
         }
     }
 
@@ -129,68 +113,79 @@ impl Block<'_, '_> {
     fn normalize(&self, work: &Work<'_>, scratch: &mut Scratch) {
         scratch.normal.clear();
         scratch.regions.clear();
-        for (index, (branch, scale)) in work.plan.branches().iter().zip(&work.scales).enumerate() {
-            let values = match self.array(work, index) {
-                Array::Flat(values) => values.slice(self.start, self.events),
-                Array::Jagged(lists) => {
-                    let first = lists.offsets().start(self.start);
-                    let stop = lists.offsets().start(self.start + self.events);
-                    lists.content().slice(first, stop - first)
-                }
+        let branches = work.plan.branches().iter().zip(&work.scales);
+        for ((branch, scale), array) in branches.zip(&self.arrays) {
+            let values = match array {
+                Array::Flat(values) => *values,
+                Array::Jagged(lists) => lists.inside(),
             };
             scratch.regions.push(scratch.normal.add(&values, branch.dtype, scale, work.plan.pad_value()));
         }
     }
 
-    /// Write the rows of the block's events.
+    /// Write the rows of the block's events, by way of the stage.
     #[inline(always)]
-    fn write_rows(&mut self, work: &Work<'_>, scratch: &mut Scratch) {
-        let pad = work.plan.pad_value();
-        scratch.layout.arrange(work.plan.branches(), &scratch.runs, &scratch.regions);
-        let (layout, values) = (&scratch.layout, scratch.normal.all());
-        let mut lists = vec![(0, 0); layout.runs.len()];
-        for event in 0..self.events {
-            let Some((data, mask)) = self.rows.get(event) else { continue };
-            for (list, run) in lists.iter_mut().zip(&layout.runs) {
-                let (start, stop) = scratch.spans[run + event];
-                *list = (start, stop - start);
+    #[allow(unsafe_code)]
+    fn write_rows<const MISSING: bool>(&mut self, work: &Work<'_>, scratch: &mut Scratch) {
+        let events = self.rows.events();
+        let rows = row::Rows {
+            layout: &scratch.layout,
+            values: scratch.normal.values(),
+            flags: scratch.normal.flags(),
+            lists: &scratch.groups.lists,
+            events,
+            pad: work.plan.pad_value(),
+        };
+        let slots = scratch.stage.arrange(work.plan.width());
+        for first in (0..events).step_by(slots) {
+            let count = slots.min(events - first);
+            for slot in (0..count).filter(|slot| self.rows.has(first + slot)) {
+                let (data, mask) = scratch.stage.row(slot);
+                // SAFETY: the layout was arranged from the regions, which hold every value of the block and LANES more;
+                // a list lies inside its region; and the stage has room for this row and LANES more.
+                unsafe { rows.write::<MISSING>(first + slot, data, mask) };
             }
-            for (place, region) in data.iter_mut().zip(&layout.flat) {
-                *place = values[region.start + event];
-            }
-            mask[..layout.flat.len()].fill(0);
-            for field in &layout.jagged {
-                field.write(values, lists[field.group], pad, data, mask);
-            }
+            self.rows.put(first, count, &scratch.stage);
         }
+        settle();
     }
 
     /// How many values of the written events found no place in their row.
     fn count_truncated(&self, branch: &BranchPlan, index: usize, scratch: &Scratch) -> u64 {
-        let Some(run) = scratch.runs[index] else { return 0 };
-        let spans = scratch.spans[run..run + self.events].iter().enumerate();
-        let beyond = |&(start, stop): &Span| (stop - start).saturating_sub(branch.width);
-        spans
-            .filter(|&(event, span)| beyond(span) > 0 && self.rows.has(event))
-            .map(|(_, span)| beyond(span) as u64)
-            .sum()
+        let groups = &scratch.groups;
+        let Some(group) = groups.of_branch[index].filter(|&group| groups.longest[group] > branch.width) else {
+            return 0;
+        };
+        let lists = groups.of(group, self.rows.events()).iter().enumerate();
+        let written = lists.filter(|&(event, _)| self.rows.has(event));
+        written.map(|(_, list)| list.length.saturating_sub(branch.width) as u64).sum()
     }
 
-    /// Mark missing values in the mask, and count them and the null lists of the written events.
-    fn mark_missing(&mut self, work: &Work<'_>, branch: &BranchPlan, index: usize, scratch: &Scratch) -> u64 {
+    /// How many values, and null lists, of the written events are missing.
+    #[inline(always)]
+    fn count_missing(&self, index: usize, scratch: &Scratch) -> u64 {
         let region = scratch.regions[index];
-        let array = self.segment.arrays[work.columns[index]];
-        let mut missing = 0;
-        for event in 0..self.events {
-            let Some((_, mask)) = self.rows.get(event) else { continue };
-            let flags = scratch.normal.flags(region, scratch.span(index, event));
-            let mask = &mut mask[branch.column..branch.column + branch.width];
-            mask.iter_mut().zip(flags).for_each(|(mask, &flag)| *mask |= u8::from(flag));
-            missing += flags.iter().filter(|&&flag| flag).count() as u64;
-            if let Array::Jagged(lists) = array {
-                missing += u64::from(lists.validity().is_null(self.start + event));
-            }
+        let nulls = match &self.arrays[index] {
+            Array::Jagged(lists) => *lists.validity(),
+            Array::Flat(_) => Default::default(),
+        };
+        if !region.missing && nulls.all_valid() {
+            return 0;
         }
-        missing
+        let flags = if region.missing { &scratch.normal.flags()[region.start..][..region.len] } else { &[] };
+        let count = |flags: &[u8]| flags.iter().map(|&flag| u64::from(flag)).sum::<u64>();
+        if nulls.all_valid() && self.rows.has_all() {
+            return count(flags);
+        }
+        let events = self.rows.events();
+        let of_event = |event: usize| {
+            let List { start, length } = match scratch.groups.of_branch[index] {
+                Some(group) => scratch.groups.of(group, events)[event],
+                None => List { start: event, length: 1 },
+            };
+            let values = if flags.is_empty() { flags } else { &flags[start..start + length] };
+            count(values) + u64::from(nulls.is_null(event))
+        };
+        (0..events).filter(|&event| self.rows.has(event)).map(of_event).sum()
     }
 }

@@ -9,12 +9,13 @@ mod normalize;
 mod output;
 mod row;
 mod scale;
+mod stage;
 
 pub use output::{Output, Placement};
 
 use crate::column::{Array, Segment, Table};
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::plan::{BranchPlan, Plan};
 use crate::pool;
 use crate::simd::fastest;
 use block::{Block, Scratch};
@@ -63,20 +64,16 @@ pub fn run(
         return Err(Error::OutShape { what: "the matrix", found, unit: "columns", expected });
     }
     let segments = table.segments();
-    let leaders: Vec<Vec<usize>> = segments.iter().map(|segment| leaders(&work, segment)).collect();
-    let ranges: Vec<_> =
-        segments.iter().zip(&leaders).flat_map(|(segment, leaders)| cut(&work, segment, leaders)).collect();
-    let counts: Vec<usize> = ranges.iter().map(|range| range.events).collect();
-    let blocks = ranges.into_iter().zip(output.split(placement, &counts));
-    let blocks =
-        blocks.map(|(Range { segment, leaders, start, events }, rows)| Block { segment, leaders, start, events, rows });
-    let none = vec![BranchCounts::default(); plan.branches().len()];
-    let parts = pool::map(threads, blocks.collect(), Scratch::default, |scratch, mut block| {
-        let mut counts = none.clone();
-        fastest(|| block.run(&work, scratch, &mut counts));
-        counts
+    let mut deal = output.deal(placement);
+    let blocks = segments.iter().flat_map(|segment| cut(&work, segment)).map(|arrays| {
+        let rows = deal.next(arrays.first().map_or(0, Array::events));
+        Block { arrays, rows }
+    });
+    let fresh = || (Scratch::default(), vec![BranchCounts::default(); plan.branches().len()]);
+    let done = pool::share(threads, table.events() > BLOCK_EVENTS, blocks, fresh, |(scratch, counts), mut block| {
+        fastest(|| block.run(&work, scratch, counts));
     })?;
-    Ok(parts.into_iter().fold(none.clone(), add))
+    Ok(done.into_iter().map(|(_, counts)| counts).fold(vec![BranchCounts::default(); plan.branches().len()], add))
 }
 
 fn add(mut sum: Vec<BranchCounts>, part: Vec<BranchCounts>) -> Vec<BranchCounts> {
@@ -87,11 +84,12 @@ fn add(mut sum: Vec<BranchCounts>, part: Vec<BranchCounts>) -> Vec<BranchCounts>
     sum
 }
 
-/// For each branch of the plan its column in the table.
+/// For each branch of the plan its column in the table; a table in the plan's order needs no search.
 fn bind(plan: &Plan, table: &Table<'_>) -> Result<Vec<usize>> {
-    let find = |branch: &crate::plan::BranchPlan| {
+    let find = |(position, branch): (usize, &BranchPlan)| {
         let columns = table.columns();
-        let Some(index) = columns.iter().position(|column| column.name() == branch.name) else {
+        let named = |index: &usize| columns.get(*index).is_some_and(|column| column.name() == branch.name);
+        let Some(index) = Some(position).filter(named).or_else(|| (0..columns.len()).find(named)) else {
             return Err(Error::missing_branch(&branch.name, columns.iter().map(|column| column.name())));
         };
         let found = columns[index].kind();
@@ -100,61 +98,33 @@ fn bind(plan: &Plan, table: &Table<'_>) -> Result<Vec<usize>> {
         }
         Ok(index)
     };
-    plan.branches().iter().map(find).collect()
+    plan.branches().iter().enumerate().map(find).collect()
 }
 
-/// For each branch of the plan the first one whose lists lie at the same places; a flat branch is its own.
-fn leaders(work: &Work<'_>, segment: &Segment<'_>) -> Vec<usize> {
-    let mut found: Vec<usize> = Vec::new();
-    let mut leaders = Vec::with_capacity(work.columns.len());
-    for (branch, &column) in work.columns.iter().enumerate() {
-        let Array::Jagged(lists) = &segment.arrays[column] else {
-            leaders.push(branch);
-            continue;
-        };
-        let same = |&&leader: &&usize| match &segment.arrays[work.columns[leader]] {
-            Array::Jagged(other) => lists.same_layout(other),
-            Array::Flat(_) => false,
-        };
-        let leader = found.iter().find(same).copied().unwrap_or(branch);
-        if leader == branch {
-            found.push(branch);
-        }
-        leaders.push(leader);
-    }
-    leaders
-}
-
-/// A block before it has rows.
-struct Range<'s, 'a> {
-    segment: &'s Segment<'a>,
-    leaders: &'s [usize],
-    start: usize,
-    events: usize,
-}
-
-/// Cut a segment into blocks.
-fn cut<'s, 'a>(work: &Work<'_>, segment: &'s Segment<'a>, leaders: &'s [usize]) -> Vec<Range<'s, 'a>> {
-    let mut ranges = Vec::with_capacity(segment.events / BLOCK_EVENTS + 1);
+/// Cut a segment into blocks: for each the arrays of the plan's branches.
+fn cut<'s, 'a>(work: &'s Work<'_>, segment: &'s Segment<'a>) -> impl Iterator<Item = Vec<Array<'a>>> + 's {
+    let arrays: Vec<Array<'a>> = work.columns.iter().map(|&column| segment.arrays[column]).collect();
     let mut start = 0;
-    while start < segment.events {
+    std::iter::from_fn(move || {
+        if start == segment.events {
+            return None;
+        }
         let mut events = BLOCK_EVENTS.min(segment.events - start);
-        while events > 1 && values(work, segment, start, events) > BLOCK_VALUES {
+        while events > 1 && values(&arrays, start, events) > BLOCK_VALUES {
             events = events.div_ceil(2);
         }
-        ranges.push(Range { segment, leaders, start, events });
         start += events;
-    }
-    ranges
+        Some(arrays.iter().map(|array| array.slice(start - events, events)).collect())
+    })
 }
 
 /// How many values these events have in all branches.
-fn values(work: &Work<'_>, segment: &Segment<'_>, start: usize, events: usize) -> usize {
-    let of_branch = |&column: &usize| match &segment.arrays[column] {
+fn values(arrays: &[Array<'_>], start: usize, events: usize) -> usize {
+    let of_branch = |array: &Array<'_>| match array {
         Array::Flat(_) => events,
         Array::Jagged(lists) => lists.offsets().start(start + events) - lists.offsets().start(start),
     };
-    work.columns.iter().map(of_branch).sum()
+    arrays.iter().map(of_branch).sum()
 }
 
 #[cfg(test)]
@@ -229,7 +199,7 @@ mod tests {
         let message = |text: &str| Plan::from_json(text).unwrap_err().to_string();
         assert_eq!(
             message(&plan.to_json().replace("\"column\":1", "\"column\":2")),
-            "plan: step 4 is out of place; it must be linked to its neighbours, of a new branch, in the next free column"
+            "plan: step 4 is out of place; it must be linked to its neighbours, of a new branch, in the next free column, flat before jagged"
         );
         assert_eq!(message("{\"version\":2}"), "plan: version 2 is newer than this program, which knows version 1");
         let flat = Column::new("pt", Kind::Flat, vec![Array::Flat(values(Data::Int32(&MET)))]).unwrap();

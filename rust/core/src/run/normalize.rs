@@ -3,7 +3,7 @@
 use super::convert::{Convert, Converted, convert, convert_bools, truth};
 use super::row::LANES;
 use super::scale::{Real, Scale};
-use crate::column::{Data, Values, with_numbers};
+use crate::column::{Values, with_numbers};
 use crate::schema::DType;
 
 /// Normalised values of several branches, one region each, and buffers to make them; reused from block to block.
@@ -12,8 +12,8 @@ pub(super) struct Scratch {
     values: Vec<f32>,
     /// How many of the values are in use; behind them there is room for one more read of [`LANES`].
     used: usize,
-    /// Whether each value is missing; meaningful only in regions where one is.
-    flags: Vec<bool>,
+    /// For each value 1 if it is missing, else 0; written only in blocks where one is, see [`Scratch::complete_flags`].
+    flags: Vec<u8>,
     converted: Converted,
 }
 
@@ -21,6 +21,8 @@ pub(super) struct Scratch {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Region {
     pub(super) start: usize,
+    /// How many values there are.
+    pub(super) len: usize,
     /// Whether one of the values is missing, so that the flags tell which.
     pub(super) missing: bool,
 }
@@ -32,15 +34,22 @@ impl Scratch {
     }
 
     /// The values of all regions, with at least [`LANES`] more behind.
-    #[inline(always)]
-    pub(super) fn all(&self) -> &[f32] {
+    pub(super) fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// Which of the values `start..stop` of a region are missing; none where the region says so.
+    /// The flags of all regions, as long as the values, after [`Scratch::complete_flags`].
+    pub(super) fn flags(&self) -> &[u8] {
+        &self.flags
+    }
+
+    /// Write the flags of the regions that have no missing value, which were left out until one was found elsewhere.
     #[inline(always)]
-    pub(super) fn flags(&self, region: Region, (start, stop): (usize, usize)) -> &[bool] {
-        if region.missing { &self.flags[region.start + start..region.start + stop] } else { &[] }
+    pub(super) fn complete_flags(&mut self, regions: &[Region]) {
+        self.flags.resize(self.flags.len().max(self.values.len()), 0);
+        for region in regions.iter().filter(|region| !region.missing) {
+            self.flags[region.start..region.start + region.len].fill(0);
+        }
     }
 
     /// Convert `values` to `dtype`, normalise them, put `pad` where one is missing, and keep them in a new region.
@@ -68,7 +77,7 @@ impl Scratch {
         if missing {
             self.flag(values, dtype, pad, start);
         }
-        Region { start, missing }
+        Region { start, len: values.len(), missing }
     }
 
     /// Values that the plan takes as numbers of `T`; tells whether one is not finite.
@@ -103,21 +112,23 @@ impl Scratch {
     /// Flag what is null, or not finite before or after its conversion, and put `pad` there.
     #[inline(always)]
     fn flag(&mut self, values: &Values<'_>, dtype: DType, pad: f32, start: usize) {
-        self.flags.resize(self.flags.len().max(start + values.len()), false);
-        let flags = &mut self.flags[start..start + values.len()];
+        let stop = start + values.len();
+        self.flags.resize(self.flags.len().max(stop), 0);
+        let flags = &mut self.flags[start..stop];
         let narrow = dtype == DType::Float32;
-        match values.data() {
-            Data::Bool(_) => flags.fill(false),
-            data => with_numbers!(data,
-                numbers => for (flag, number) in flags.iter_mut().zip(*numbers) {
-                    *flag = !number.present() || (narrow && !number.single().present());
-                },
-                _bools => {}
-            ),
-        }
-        for (index, (flag, value)) in flags.iter_mut().zip(&mut self.values[start..]).enumerate() {
-            *flag |= values.validity().is_null(index);
-            *value = if *flag { pad } else { *value };
+        with_numbers!(values.data(),
+            numbers => if narrow {
+                flags.iter_mut().zip(*numbers).for_each(|(flag, number)| *flag = u8::from(!number.single().present()));
+            } else {
+                flags.iter_mut().zip(*numbers).for_each(|(flag, number)| *flag = u8::from(!number.present()));
+            },
+            _bools => flags.fill(0)
+        );
+        if !values.validity().all_valid() {
+            values.validity().mark_nulls(flags);
+            for (value, &flag) in self.values[start..stop].iter_mut().zip(flags.iter()) {
+                *value = if flag != 0 { pad } else { *value };
+            }
         }
     }
 }

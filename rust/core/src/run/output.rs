@@ -7,6 +7,7 @@
 
 use std::marker::PhantomData;
 
+use super::stage::{STREAM_FROM, Stage, copy};
 use crate::error::{Error, Result};
 
 /// A matrix and a mask of `rows` rows and `width` columns each; the mask's bytes are 1 for padding and 0 for values.
@@ -41,24 +42,23 @@ impl<'a> Output<'a> {
         self.width
     }
 
-    /// Hand out the rows of consecutive events: of the first `counts[0]`, of the next `counts[1]`, and so on.
-    pub(super) fn split<'p>(&'p mut self, placement: Placement<'p>, counts: &[usize]) -> Vec<Rows<'p>> {
-        let mut next = 0;
-        let part = |&events: &usize| {
-            let first = next;
-            next += events;
-            Rows {
-                data: self.data,
-                mask: self.mask,
-                rows: self.rows,
-                width: self.width,
-                placement,
-                first,
-                events,
-                buffers: PhantomData,
-            }
-        };
-        counts.iter().map(part).collect()
+    /// Hand out the rows of consecutive events.
+    pub(super) fn deal<'p>(&'p mut self, placement: Placement<'p>) -> Deal<'p> {
+        let past = self.rows * self.width * (size_of::<f32>() + 1) >= STREAM_FROM;
+        let (data, mask, rows, width) = (self.data, self.mask, self.rows, self.width);
+        Deal(Rows { data, mask, rows, width, past, placement, first: 0, events: 0, buffers: PhantomData })
+    }
+}
+
+/// Hands out the rows of consecutive events; those that were handed out last are kept, empty.
+pub(super) struct Deal<'a>(Rows<'a>);
+
+impl<'a> Deal<'a> {
+    /// The rows of the next `events` events.
+    pub(super) fn next(&mut self, events: usize) -> Rows<'a> {
+        let Rows { data, mask, rows, width, past, placement, first, .. } = self.0;
+        self.0.first += events;
+        Rows { data, mask, rows, width, past, placement, first, events, buffers: PhantomData }
     }
 }
 
@@ -68,37 +68,61 @@ pub(super) struct Rows<'a> {
     mask: *mut u8,
     rows: usize,
     width: usize,
+    /// Whether to write past the caches.
+    past: bool,
     placement: Placement<'a>,
     first: usize,
     events: usize,
     buffers: PhantomData<(&'a mut [f32], &'a mut [u8])>,
 }
 
-// SAFETY: Rows stands for exclusive borrows of plain numbers: `split` gives every event to one Rows only, and a
+// SAFETY: Rows stands for exclusive borrows of plain numbers: `Deal` gives every event to one Rows only, and a
 // placement sends no two events to the same row.
 unsafe impl Send for Rows<'_> {}
 
 impl Rows<'_> {
-    /// Matrix and mask in the row of event `event`, counted within these; nothing if the event is left out.
+    /// Number of events.
+    pub(super) fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Whether the event, counted within these, has a row.
     #[inline(always)]
-    pub(super) fn get(&mut self, event: usize) -> Option<(&mut [f32], &mut [u8])> {
-        if event >= self.events {
-            return None;
+    pub(super) fn has(&self, event: usize) -> bool {
+        self.placement.row(self.first + event).is_some()
+    }
+
+    /// Whether for sure every event has a row.
+    pub(super) fn has_all(&self) -> bool {
+        self.placement.rows.is_none()
+    }
+
+    /// Copy the first `count` rows of a stage to the rows of the events from `event` on, which must be that many;
+    /// those of events that are left out are skipped.
+    #[inline(always)]
+    pub(super) fn put(&mut self, event: usize, count: usize, stage: &Stage) {
+        if self.placement.rows.is_none() {
+            return self.put_at(self.first + event, count, stage.rows(0, count));
         }
-        let row = self.placement.row(self.first + event).filter(|&row| row < self.rows)?;
-        let start = row * self.width;
-        // SAFETY: `Output::new` saw buffers of rows * width values, borrowed as long as these Rows; row < rows. The
-        // row belongs to this event, the event to these Rows, and they are borrowed mutably while the slices live.
-        unsafe {
-            let data = std::slice::from_raw_parts_mut(self.data.add(start), self.width);
-            let mask = std::slice::from_raw_parts_mut(self.mask.add(start), self.width);
-            Some((data, mask))
+        for slot in 0..count {
+            if let Some(row) = self.placement.row(self.first + event + slot) {
+                self.put_at(row, 1, stage.rows(slot, 1));
+            }
         }
     }
 
-    /// Whether the event has a row.
-    pub(super) fn has(&self, event: usize) -> bool {
-        self.placement.row(self.first + event).is_some()
+    #[inline(always)]
+    fn put_at(&mut self, row: usize, count: usize, (data, mask): (&[f32], &[u8])) {
+        assert!(row + count <= self.rows, "rows are inside the output");
+        let (start, len) = (row * self.width, count * self.width);
+        // SAFETY: `Output::new` saw buffers of rows * width values, borrowed as long as these Rows. The rows belong to
+        // events of these Rows, which are borrowed mutably while the slices live.
+        let (to_data, to_mask) = unsafe {
+            let data = std::slice::from_raw_parts_mut(self.data.add(start), len);
+            (data, std::slice::from_raw_parts_mut(self.mask.add(start), len))
+        };
+        copy(data, to_data, self.past);
+        copy(mask, to_mask, self.past);
     }
 }
 

@@ -73,28 +73,27 @@ impl<'py> Columns<'py> {
         Ok(columns)
     }
 
-    /// The columns that a plan names; others are not looked at.
+    /// The columns that a plan names, in the plan's order; others are not looked at.
     pub(crate) fn of_plan(data: &Bound<'py, PyAny>, plan: &Plan) -> PyResult<Columns<'py>> {
-        let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
-        let wanted = |name: &str| plan.branches().iter().any(|branch| branch.name == name);
+        let wanted = |name: &str| plan.position(name).is_some();
         let named = named(data, Some(&wanted))?;
+        let mut columns: Vec<Option<Owned<'py>>> = plan.branches().iter().map(|_| None).collect();
+        let mut further = Vec::new();
         for (name, found) in named.found {
-            match found {
-                Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
-                Found::NoNumbers(reason) => {
-                    let message = format!("branch '{name}' has no numbers that can be used: {reason}");
-                    return Err(BranchError::new_err(message));
-                }
+            let Found::Pieces(kind, pieces) = found else { return Err(unusable(&name, &found)) };
+            let place = plan.position(&name).and_then(|position| columns.get_mut(position));
+            let owned = Owned { name, kind, pieces };
+            match place {
+                Some(place) if place.is_none() => *place = Some(owned),
+                _ => further.push(owned), // a second column of this name, which the core refuses
             }
         }
-        let known = || columns.columns.iter().map(|column| column.name.as_str());
-        match plan.branches().iter().find(|branch| known().all(|name| name != branch.name)) {
-            None => Ok(columns),
-            Some(absent) => {
-                let known = known().chain(named.unwanted.iter().map(String::as_str));
-                Err(raise(Error::missing_branch(&absent.name, known)))
-            }
+        if let Some(absent) = plan.branches().iter().zip(&columns).find(|(_, column)| column.is_none()) {
+            let found = columns.iter().flatten().map(|column| column.name.as_str());
+            let known = found.chain(named.unwanted.iter().map(String::as_str));
+            return Err(raise(Error::missing_branch(&absent.0.name, known)));
         }
+        Ok(Columns { columns: columns.into_iter().flatten().chain(further).collect(), left_out: Vec::new() })
     }
 
     /// The core's view.
@@ -106,6 +105,11 @@ impl<'py> Columns<'py> {
     pub(crate) fn into_left_out(self) -> Vec<(String, String)> {
         self.left_out
     }
+}
+
+fn unusable(name: &str, found: &Found<'_>) -> PyErr {
+    let reason = if let Found::NoNumbers(reason) = found { reason } else { "" };
+    BranchError::new_err(format!("branch '{name}' has no numbers that can be used: {reason}"))
 }
 
 impl Owned<'_> {

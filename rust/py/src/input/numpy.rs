@@ -3,7 +3,7 @@
 use mlaas4hep_core::Result;
 use mlaas4hep_core::column::{self, Array, Bits, Bools, Data, Lists, Offsets, Validity, Values};
 use mlaas4hep_core::schema::Kind;
-use numpy::{Element, PyArrayDescrMethods, PyArrayDyn, PyReadonlyArrayDyn};
+use numpy::{Element, PyArrayDescrMethods, PyArrayDyn};
 use numpy::{PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -30,7 +30,7 @@ pub(super) struct Masks<'py> {
 
 /// A mask of nulls.
 pub(super) struct Mask<'py> {
-    flags: PyReadonlyArrayDyn<'py, u8>,
+    flags: Numpy<'py, u8>,
     /// Number of flags if they are bits.
     bits: bool,
     valid_when: bool,
@@ -38,17 +38,37 @@ pub(super) struct Mask<'py> {
 
 /// A contiguous array of native numbers.
 pub(crate) enum Numbers<'py> {
-    Bool(PyReadonlyArrayDyn<'py, u8>),
-    Int8(PyReadonlyArrayDyn<'py, i8>),
-    Int16(PyReadonlyArrayDyn<'py, i16>),
-    Int32(PyReadonlyArrayDyn<'py, i32>),
-    Int64(PyReadonlyArrayDyn<'py, i64>),
-    UInt8(PyReadonlyArrayDyn<'py, u8>),
-    UInt16(PyReadonlyArrayDyn<'py, u16>),
-    UInt32(PyReadonlyArrayDyn<'py, u32>),
-    UInt64(PyReadonlyArrayDyn<'py, u64>),
-    Float32(PyReadonlyArrayDyn<'py, f32>),
-    Float64(PyReadonlyArrayDyn<'py, f64>),
+    Bool(Numpy<'py, u8>),
+    Int8(Numpy<'py, i8>),
+    Int16(Numpy<'py, i16>),
+    Int32(Numpy<'py, i32>),
+    Int64(Numpy<'py, i64>),
+    UInt8(Numpy<'py, u8>),
+    UInt16(Numpy<'py, u16>),
+    UInt32(Numpy<'py, u32>),
+    UInt64(Numpy<'py, u64>),
+    Float32(Numpy<'py, f32>),
+    Float64(Numpy<'py, f64>),
+}
+
+/// An array of `T`, contiguous, aligned, in native byte order.
+///
+/// rust-numpy's registry of borrows would guard it against our own writes only, at more than all the rest of a small
+/// call takes; that a caller's `out` is none of its columns is checked where both are known.
+pub(crate) struct Numpy<'py, T: Element>(Bound<'py, PyArrayDyn<T>>);
+
+impl<'py, T: Element> Numpy<'py, T> {
+    fn of(array: &Bound<'py, PyUntypedArray>) -> Option<Numpy<'py, T>> {
+        let fits = array.is_c_contiguous() && array.cast::<PyArrayDyn<T>>().is_ok_and(|typed| typed.is_aligned());
+        fits.then(|| array.cast::<PyArrayDyn<T>>().ok().cloned().map(Numpy)).flatten()
+    }
+
+    #[allow(unsafe_code)]
+    fn as_slice(&self) -> &[T] {
+        // SAFETY: the array is contiguous and aligned, and alive as long as this. As with NumPy's own functions, other
+        // threads must not write to it meanwhile.
+        unsafe { self.0.as_slice() }.unwrap_or_default()
+    }
 }
 
 /// A piece, or the reason why a value holds no numbers.
@@ -94,7 +114,7 @@ impl Masks<'_> {
 /// The validity of `len` values; a bitmap may be longer than that.
 fn validity<'a>(mask: Option<&'a Mask<'_>>, len: usize) -> Validity<'a> {
     let Some(mask) = mask else { return Validity::AllValid };
-    let bytes = mask.flags.as_slice().unwrap_or_default();
+    let bytes = mask.flags.as_slice();
     let bits = mask.bits.then(|| Bits::new(bytes, 0, len)).flatten().map(Bools::Bits);
     Validity::Mask { flags: bits.unwrap_or(Bools::Bytes(bytes)), valid_when: mask.valid_when }
 }
@@ -102,7 +122,7 @@ fn validity<'a>(mask: Option<&'a Mask<'_>>, len: usize) -> Validity<'a> {
 impl Numbers<'_> {
     pub(crate) fn data(&self) -> Data<'_> {
         match self {
-            Numbers::Bool(array) => Data::Bool(Bools::Bytes(array.as_slice().unwrap_or_default())),
+            Numbers::Bool(array) => Data::Bool(Bools::Bytes(array.as_slice())),
             Numbers::Int8(array) => data(array),
             Numbers::Int16(array) => data(array),
             Numbers::Int32(array) => data(array),
@@ -118,8 +138,8 @@ impl Numbers<'_> {
 }
 
 /// The numbers of an array that was seen to be contiguous.
-fn data<'a, T: Element + column::Native>(array: &'a PyReadonlyArrayDyn<'_, T>) -> Data<'a> {
-    T::data(array.as_slice().unwrap_or_default())
+fn data<'a, T: Element + column::Native>(array: &'a Numpy<'_, T>) -> Data<'a> {
+    T::data(array.as_slice())
 }
 
 /// Look at an array, a pair of offsets and content, or a masked one of these.
@@ -245,16 +265,13 @@ fn native<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numbe
     }
 }
 
-fn readonly<'py, T: Element>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
-    let busy =
-        |error: numpy::BorrowError| ColumnError::new_err(format!("an array is being written elsewhere: {error}"));
-    if array.is_c_contiguous()
-        && let Ok(typed) = array.cast::<PyArrayDyn<T>>()
-        && typed.is_aligned()
-    {
-        return typed.try_readonly().map_err(busy);
+fn readonly<'py, T: Element>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numpy<'py, T>> {
+    if let Some(typed) = Numpy::of(array) {
+        return Ok(typed);
     }
-    pack(array, name)?.cast::<PyArrayDyn<T>>()?.try_readonly().map_err(busy)
+    let packed = pack(array, name)?;
+    let packed = packed.cast::<PyUntypedArray>()?;
+    Numpy::of(packed).ok_or_else(|| ColumnError::new_err(format!("an array of {name} cannot be packed")))
 }
 
 /// A packed copy in native byte order.
