@@ -6,7 +6,7 @@ use crate::column::{Array, Bools, Lists, Native, Segment, Table, Validity, Value
 use crate::error::Result;
 use crate::pool;
 use crate::schema::{DType, Kind, TypeSet};
-use crate::simd::fastest;
+use crate::simd::{Work, fastest};
 use crate::specs::{BranchSpecs, Counts, Number, Specs, larger, smaller};
 
 /// Events that one thread scans at a time of one column.
@@ -21,7 +21,7 @@ pub fn scan(table: &Table<'_>, threads: usize) -> Result<Specs> {
     let tasks = segments.iter().flat_map(blocks);
     let fresh = || vec![Found::default(); table.columns().len()];
     let parts = pool::share(threads, table.events() > FEW, tasks, fresh, |found, (index, array)| {
-        found[index].add(&fastest(|| scan_array(&array)));
+        found[index].add(&fastest(BlockScan(array)));
     })?;
     let mut found = fresh();
     for part in parts {
@@ -68,11 +68,18 @@ impl Found {
     }
 }
 
-#[inline(always)]
-fn scan_array(array: &Array<'_>) -> Found {
-    match array {
-        Array::Flat(values) => scan_values(values),
-        Array::Jagged(lists) => scan_lists(lists),
+/// A block's scan, to be compiled for several kinds of CPU.
+struct BlockScan<'a>(Array<'a>);
+
+impl Work for BlockScan<'_> {
+    type Output = Found;
+
+    #[inline(always)]
+    fn work(self) -> Found {
+        match self.0 {
+            Array::Flat(values) => scan_values(&values),
+            Array::Jagged(lists) => scan_lists(&lists),
+        }
     }
 }
 

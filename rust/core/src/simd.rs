@@ -5,19 +5,31 @@
 
 #![allow(unsafe_code)]
 
-/// Run `work` with the best instructions of this CPU. What `work` calls must be inlined to be compiled with them.
+/// Work that is worth compiling for several kinds of CPU.
+///
+/// It is a trait, since a closure cannot be made to be inlined: `work`, and all that it calls, must be
+/// `#[inline(always)]` to be compiled with the instructions that were chosen.
+pub(crate) trait Work {
+    /// What it gives.
+    type Output;
+
+    /// Do it.
+    fn work(self) -> Self::Output;
+}
+
+/// Do `work` with the best instructions of this CPU.
 #[inline]
-pub(crate) fn fastest<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn fastest<W: Work>(work: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the CPU has AVX2.
         return unsafe { avx2(work) };
     }
-    work()
+    work.work()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn avx2<R>(work: impl FnOnce() -> R) -> R {
-    work()
+fn avx2<W: Work>(work: W) -> W::Output {
+    work.work()
 }

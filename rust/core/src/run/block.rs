@@ -14,7 +14,7 @@ use super::normalize::{self, Region};
 use super::output::Rows;
 use super::row::{self, Layout, List};
 use super::stage::{Stage, settle};
-use super::{BranchCounts, Work};
+use super::{BranchCounts, Job};
 use crate::column::{Array, Lists};
 use crate::plan::BranchPlan;
 
@@ -92,17 +92,17 @@ impl Groups {
 impl Block<'_, '_> {
     /// Normalise the block's columns and write its rows; `counts` has an entry for each branch of the plan.
     #[inline(always)]
-    pub(super) fn run(&mut self, work: &Work<'_>, scratch: &mut Scratch, counts: &mut [BranchCounts]) {
+    pub(super) fn run(&mut self, job: &Job<'_>, scratch: &mut Scratch, counts: &mut [BranchCounts]) {
         scratch.groups.find(&self.arrays);
-        self.normalize(work, scratch);
-        scratch.layout.arrange(work.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
+        self.normalize(job, scratch);
+        scratch.layout.arrange(job.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
         if scratch.regions.iter().any(|region| region.missing) {
             scratch.normal.complete_flags(&scratch.regions);
-            self.write_rows::<true>(work, scratch);
+            self.write_rows::<true>(job, scratch);
         } else {
-            self.write_rows::<false>(work, scratch);
+            self.write_rows::<false>(job, scratch);
         }
-        for (index, (branch, counts)) in work.plan.branches().iter().zip(counts).enumerate() {
+        for (index, (branch, counts)) in job.plan.branches().iter().zip(counts).enumerate() {
             counts.truncated += self.count_truncated(branch, index, scratch);
             counts.missing += self.count_missing(index, scratch);
         }
@@ -110,23 +110,23 @@ impl Block<'_, '_> {
 
     /// Fill every branch's region of the scratch.
     #[inline(always)]
-    fn normalize(&self, work: &Work<'_>, scratch: &mut Scratch) {
+    fn normalize(&self, job: &Job<'_>, scratch: &mut Scratch) {
         scratch.normal.clear();
         scratch.regions.clear();
-        let branches = work.plan.branches().iter().zip(&work.scales);
+        let branches = job.plan.branches().iter().zip(&job.scales);
         for ((branch, scale), array) in branches.zip(&self.arrays) {
             let values = match array {
                 Array::Flat(values) => *values,
                 Array::Jagged(lists) => lists.inside(),
             };
-            scratch.regions.push(scratch.normal.add(&values, branch.dtype, scale, work.plan.pad_value()));
+            scratch.regions.push(scratch.normal.add(&values, branch.dtype, scale, job.plan.pad_value()));
         }
     }
 
     /// Write the rows of the block's events, by way of the stage.
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn write_rows<const MISSING: bool>(&mut self, work: &Work<'_>, scratch: &mut Scratch) {
+    fn write_rows<const MISSING: bool>(&mut self, job: &Job<'_>, scratch: &mut Scratch) {
         let events = self.rows.events();
         let rows = row::Rows {
             layout: &scratch.layout,
@@ -134,9 +134,9 @@ impl Block<'_, '_> {
             flags: scratch.normal.flags(),
             lists: &scratch.groups.lists,
             events,
-            pad: work.plan.pad_value(),
+            pad: job.plan.pad_value(),
         };
-        let slots = scratch.stage.arrange(work.plan.width());
+        let slots = scratch.stage.arrange(job.plan.width());
         for first in (0..events).step_by(slots) {
             let count = slots.min(events - first);
             for slot in (0..count).filter(|slot| self.rows.has(first + slot)) {

@@ -4,7 +4,7 @@
 //! everything but 0 is true. To a float, numbers are rounded to nearest even, once.
 
 use super::scale::Real;
-use crate::column::{Bools, Native};
+use crate::column::{Data, Native, with_numbers};
 
 /// A number in one of three wide forms, each of which holds every number of its types exactly.
 #[derive(Clone, Copy)]
@@ -86,44 +86,50 @@ pub(super) struct Converted {
     f64: Vec<f64>,
 }
 
-/// `numbers` as values of `T`.
-#[inline(always)]
-pub(super) fn convert<'s, S: Convert, T: Convert>(numbers: &[S], scratch: &'s mut Converted) -> &'s [T] {
+/// Numbers or bools as values of `T`. Types mostly agree, so this is compiled once, for any CPU.
+#[inline(never)]
+pub(super) fn convert<'s, T: Convert>(data: &Data<'_>, scratch: &'s mut Converted) -> &'s [T] {
     let room = T::room(scratch);
     room.clear();
-    room.extend(numbers.iter().map(|&number| T::narrow(number.wide())));
+    with_numbers!(data,
+        numbers => room.extend(numbers.iter().map(|&number| T::narrow(number.wide()))),
+        bools => room.extend((0..bools.len()).map(|index| T::narrow(Wide::Unsigned(bools.get(index).into()))))
+    );
     room
 }
 
-/// Bools as values of `T`: 0 or 1.
-#[inline(always)]
-pub(super) fn convert_bools<'s, T: Convert>(bools: &Bools<'_>, scratch: &'s mut Converted) -> &'s [T] {
-    let room = T::room(scratch);
-    room.clear();
-    room.extend((0..bools.len()).map(|index| T::narrow(Wide::Unsigned(bools.get(index).into()))));
-    room
-}
-
-/// `numbers` as bools, 0 or 1. What is not finite is missing, so its truth does not matter.
-#[inline(always)]
-pub(super) fn truth<'s, S: Convert>(numbers: &[S], scratch: &'s mut Converted) -> &'s [u8] {
+/// Numbers as bools, 0 or 1. What is not finite is missing, so its truth does not matter.
+#[inline(never)]
+pub(super) fn truth<'s>(data: &Data<'_>, scratch: &'s mut Converted) -> &'s [u8] {
     scratch.u8.clear();
-    scratch.u8.extend(numbers.iter().map(|&number| u8::from(number.double() != 0.0)));
+    with_numbers!(data,
+        numbers => scratch.u8.extend(numbers.iter().map(|&number| u8::from(number.double() != 0.0))),
+        bools => scratch.u8.extend((0..bools.len()).map(|index| u8::from(bools.get(index))))
+    );
     &scratch.u8
+}
+
+/// Whether a number is not finite.
+#[inline(never)]
+pub(super) fn has_missing(data: &Data<'_>) -> bool {
+    with_numbers!(data, numbers => numbers.iter().any(|number| !number.present()), _bools => false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn converted<S: Native, T: Convert>(numbers: &[S]) -> Vec<T> {
+        convert::<T>(&S::data(numbers), &mut Converted::default()).to_vec()
+    }
+
     #[test]
     fn conversions_saturate_cut_and_round_once() {
-        let mut scratch = Converted::default();
-        assert_eq!(convert::<f64, i8>(&[3.9, -3.9, 300.0, -1e300], &mut scratch), [3, -3, 127, -128]);
-        assert_eq!(convert::<i64, u8>(&[-1, 256, 7], &mut scratch), [0, 255, 7]);
-        assert_eq!(convert::<u64, i64>(&[u64::MAX, 1], &mut scratch), [i64::MAX, 1]);
+        assert_eq!(converted::<f64, i8>(&[3.9, -3.9, 300.0, -1e300]), [3, -3, 127, -128]);
+        assert_eq!(converted::<i64, u8>(&[-1, 256, 7]), [0, 255, 7]);
+        assert_eq!(converted::<u64, i64>(&[u64::MAX, 1]), [i64::MAX, 1]);
         // Through float64 this would be rounded twice, to 16777216.
-        assert_eq!(convert::<i64, f32>(&[(1 << 54) + (1 << 30) + 1], &mut scratch), [18014400656965632.0]);
-        assert_eq!(truth(&[0.0, -0.5, 2.0], &mut scratch), [0, 1, 1]);
+        assert_eq!(converted::<i64, f32>(&[(1 << 54) + (1 << 30) + 1]), [18014400656965632.0]);
+        assert_eq!(truth(&Data::Float64(&[0.0, -0.5, 2.0]), &mut Converted::default()), [0, 1, 1]);
     }
 }

@@ -17,7 +17,7 @@ use crate::column::{Array, Segment, Table};
 use crate::error::{Error, Result};
 use crate::plan::{BranchPlan, Plan};
 use crate::pool;
-use crate::simd::fastest;
+use crate::simd::{Work, fastest};
 use block::{Block, Scratch};
 use scale::Scale;
 
@@ -36,7 +36,7 @@ pub struct BranchCounts {
 }
 
 /// What every block of a run needs to know.
-struct Work<'p> {
+struct Job<'p> {
     plan: &'p Plan,
     /// For each branch of the plan its column in the table.
     columns: Vec<usize>,
@@ -54,7 +54,7 @@ pub fn run(
 ) -> Result<Vec<BranchCounts>> {
     let columns = bind(plan, table)?;
     let scales = plan.branches().iter().map(|branch| Scale::new(branch.normalize, branch.dtype)).collect();
-    let work = Work { plan, columns, scales };
+    let job = Job { plan, columns, scales };
     let placement = match rows {
         None => Placement::in_order(table.events(), output.rows())?,
         Some(rows) => Placement::mapped(rows, table.events(), output.rows())?,
@@ -65,15 +65,32 @@ pub fn run(
     }
     let segments = table.segments();
     let mut deal = output.deal(placement);
-    let blocks = segments.iter().flat_map(|segment| cut(&work, segment)).map(|arrays| {
+    let blocks = segments.iter().flat_map(|segment| cut(&job, segment)).map(|arrays| {
         let rows = deal.next(arrays.first().map_or(0, Array::events));
         Block { arrays, rows }
     });
     let fresh = || (Scratch::default(), vec![BranchCounts::default(); plan.branches().len()]);
     let done = pool::share(threads, table.events() > BLOCK_EVENTS, blocks, fresh, |(scratch, counts), mut block| {
-        fastest(|| block.run(&work, scratch, counts));
+        fastest(BlockRun { block: &mut block, job: &job, scratch, counts });
     })?;
     Ok(done.into_iter().map(|(_, counts)| counts).fold(vec![BranchCounts::default(); plan.branches().len()], add))
+}
+
+/// A block's run, to be compiled for several kinds of CPU.
+struct BlockRun<'r, 'o, 'a> {
+    block: &'r mut Block<'o, 'a>,
+    job: &'r Job<'r>,
+    scratch: &'r mut Scratch,
+    counts: &'r mut [BranchCounts],
+}
+
+impl Work for BlockRun<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn work(self) {
+        self.block.run(self.job, self.scratch, self.counts);
+    }
 }
 
 fn add(mut sum: Vec<BranchCounts>, part: Vec<BranchCounts>) -> Vec<BranchCounts> {
@@ -102,8 +119,8 @@ fn bind(plan: &Plan, table: &Table<'_>) -> Result<Vec<usize>> {
 }
 
 /// Cut a segment into blocks: for each the arrays of the plan's branches.
-fn cut<'s, 'a>(work: &'s Work<'_>, segment: &'s Segment<'a>) -> impl Iterator<Item = Vec<Array<'a>>> + 's {
-    let arrays: Vec<Array<'a>> = work.columns.iter().map(|&column| segment.arrays[column]).collect();
+fn cut<'s, 'a>(job: &'s Job<'_>, segment: &'s Segment<'a>) -> impl Iterator<Item = Vec<Array<'a>>> + 's {
+    let arrays: Vec<Array<'a>> = job.columns.iter().map(|&column| segment.arrays[column]).collect();
     let mut start = 0;
     std::iter::from_fn(move || {
         if start == segment.events {

@@ -1,6 +1,6 @@
 //! The load and scale steps for a run of contiguous values: any type in, normalised float32 and flags out.
 
-use super::convert::{Convert, Converted, convert, convert_bools, truth};
+use super::convert::{Convert, Converted, convert, has_missing, truth};
 use super::row::LANES;
 use super::scale::{Real, Scale};
 use crate::column::{Values, with_numbers};
@@ -16,6 +16,9 @@ pub(super) struct Scratch {
     flags: Vec<u8>,
     converted: Converted,
 }
+
+/// Values between two regions: a line of the cache.
+const GAP: usize = 16;
 
 /// Where a branch's values lie in the scratch.
 #[derive(Clone, Copy, Default)]
@@ -55,8 +58,9 @@ impl Scratch {
     /// Convert `values` to `dtype`, normalise them, put `pad` where one is missing, and keep them in a new region.
     #[inline(always)]
     pub(super) fn add(&mut self, values: &Values<'_>, dtype: DType, scale: &Scale, pad: f32) -> Region {
+        // Regions of equal size would begin in the same few places of the first-level cache, and drive each other out.
         let start = self.used;
-        self.used += values.len();
+        self.used += values.len() + GAP;
         if self.values.len() < self.used + LANES {
             self.values.resize(self.used + LANES, 0.0);
         }
@@ -87,26 +91,15 @@ impl Scratch {
         if let Some(numbers) = T::of(values.data()) {
             return scale.apply(numbers, pad, out);
         }
-        with_numbers!(values.data(),
-            numbers => {
-                let arrived = numbers.iter().any(|number| !number.present());
-                arrived | scale.apply(convert::<_, T>(numbers, &mut self.converted), pad, out)
-            },
-            bools => scale.apply(convert_bools::<T>(bools, &mut self.converted), pad, out)
-        )
+        let arrived = has_missing(values.data());
+        arrived | scale.apply(convert::<T>(values.data(), &mut self.converted), pad, out)
     }
 
     /// Values that the plan takes as bools.
     #[inline(always)]
     fn bools(&mut self, values: &Values<'_>, scale: &Scale, pad: f32, start: usize) -> bool {
-        let out = &mut self.values[start..];
-        with_numbers!(values.data(),
-            numbers => {
-                let arrived = numbers.iter().any(|number| !number.present());
-                arrived | scale.apply(truth(numbers, &mut self.converted), pad, out)
-            },
-            bools => scale.apply(convert_bools::<u8>(bools, &mut self.converted), pad, out)
-        )
+        let truth = truth(values.data(), &mut self.converted);
+        has_missing(values.data()) | scale.apply(truth, pad, &mut self.values[start..])
     }
 
     /// Flag what is null, or not finite before or after its conversion, and put `pad` there.
@@ -124,11 +117,10 @@ impl Scratch {
             },
             _bools => flags.fill(0)
         );
-        if !values.validity().all_valid() {
-            values.validity().mark_nulls(flags);
-            for (value, &flag) in self.values[start..stop].iter_mut().zip(flags.iter()) {
-                *value = if flag != 0 { pad } else { *value };
-            }
+        values.validity().mark_nulls(flags);
+        // A value that was missing before it was converted may be finite by now.
+        for (value, &flag) in self.values[start..stop].iter_mut().zip(flags.iter()) {
+            *value = if flag != 0 { pad } else { *value };
         }
     }
 }

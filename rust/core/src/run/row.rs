@@ -126,45 +126,74 @@ impl Rows<'_> {
     /// [`LANES`] more.
     #[inline(always)]
     pub(super) unsafe fn write<const MISSING: bool>(&self, event: usize, data: *mut f32, mask: *mut u8) {
-        let (values, flags) = (self.values.as_ptr(), self.flags.as_ptr());
-        for (column, source) in self.layout.flat.iter().enumerate() {
-            // SAFETY: a flat branch has a value for each event, and the row a column for each flat branch.
-            unsafe {
-                *data.add(column) = *values.add(source + event);
-                *mask.add(column) = if MISSING { *flags.add(source + event) } else { 0 };
+        let from = self.values.as_ptr();
+        let flags = self.flags.as_ptr();
+        // SAFETY: a flat branch has a value for each event, and the row a column for each flat branch.
+        unsafe {
+            for (column, source) in self.layout.flat.iter().enumerate() {
+                *data.add(column) = *from.add(source + event);
+                if MISSING {
+                    *mask.add(column) = *flags.add(source + event);
+                }
+            }
+            if !MISSING {
+                for column in (0..self.layout.flat.len()).step_by(LANES) {
+                    mask.add(column).cast::<u64>().write_unaligned(0);
+                }
             }
         }
-        let mut column = self.layout.flat.len();
+        let mut to = Place { data, mask }.behind(self.layout.flat.len());
         for run in &self.layout.runs {
-            // SAFETY: there is a list for each group and event.
-            let list = unsafe { *self.lists.get_unchecked(run.group * self.events + event) };
-            // SAFETY: a run's branches are in the layout.
-            let sources = unsafe { self.layout.sources.get_unchecked(run.first..run.stop) };
+            // SAFETY: there is a list for each group and event, and a run's branches are in the layout.
+            let (list, sources) = unsafe {
+                let list = *self.lists.get_unchecked(run.group * self.events + event);
+                (list, self.layout.sources.get_unchecked(run.first..run.stop))
+            };
             let end = run.width.min(list.length);
+            // SAFETY: eight values can be read from the start of a list, and written from inside the row.
+            let from = unsafe { Source { values: from.add(list.start), flags: flags.wrapping_add(list.start) } };
             if run.width <= LANES {
                 let select = Select::new(end, self.pad);
-                for (source, to) in sources.iter().zip((column..).step_by(run.width)) {
-                    // SAFETY: eight values can be read from the start of a list, and written from inside the row.
-                    unsafe { select.put::<MISSING>(self, source + list.start, data.add(to), mask.add(to)) };
+                for &source in sources {
+                    // SAFETY: as above.
+                    unsafe { select.copy::<MISSING>(from, source, to) };
+                    to = to.behind(run.width);
                 }
-            } else {
-                // What one branch spills would fall on what stands already of the next: they take turns.
-                for (source, place) in sources.iter().zip((column..).step_by(run.width)) {
-                    for lane in (0..run.width).step_by(LANES) {
-                        let there = end.saturating_sub(lane).min(LANES);
-                        // Where nothing is left of the list, anything may be read: do not run out of the values there.
-                        let from = source + list.start + if there == 0 { 0 } else { lane };
-                        let to = place + lane;
-                        // SAFETY: `from` is inside the list or at its start, and `to` inside the row.
-                        unsafe {
-                            let select = Select::new(there, self.pad);
-                            select.put::<MISSING>(self, from, data.add(to), mask.add(to));
-                        }
-                    }
-                }
+                continue;
             }
-            column += run.width * sources.len();
+            // What one branch spills would fall on what stands already of the next: they take turns.
+            for &source in sources {
+                for lane in (0..run.width).step_by(LANES) {
+                    let there = end.saturating_sub(lane).min(LANES);
+                    // Where nothing is left of the list, anything may be read: do not run out of the values there.
+                    let at = source + if there == 0 { 0 } else { lane };
+                    // SAFETY: as above.
+                    unsafe { Select::new(there, self.pad).copy::<MISSING>(from, at, to.behind(lane)) };
+                }
+                to = to.behind(run.width);
+            }
         }
+    }
+}
+
+/// Where the values of a list, and their flags, begin.
+#[derive(Clone, Copy)]
+struct Source {
+    values: *const f32,
+    flags: *const u8,
+}
+
+/// A place in a row of the matrix, and in that of the mask.
+#[derive(Clone, Copy)]
+struct Place {
+    data: *mut f32,
+    mask: *mut u8,
+}
+
+impl Place {
+    #[inline(always)]
+    fn behind(self, columns: usize) -> Place {
+        Place { data: self.data.wrapping_add(columns), mask: self.mask.wrapping_add(columns) }
     }
 }
 
@@ -185,21 +214,21 @@ impl Select {
         Select { keep, fill, padding: PADDING[there] }
     }
 
-    /// Write eight lanes of the matrix and of the mask from the values at `from`.
+    /// Write eight lanes of the matrix and of the mask.
     ///
     /// # Safety
-    /// Eight values can be read at `from`, and written at `data` and at `mask`.
+    /// Eight values can be read `at` values behind `from`, and with `MISSING` as many flags; eight can be written `to`.
     #[inline(always)]
-    unsafe fn put<const MISSING: bool>(&self, rows: &Rows<'_>, from: usize, data: *mut f32, mask: *mut u8) {
+    unsafe fn copy<const MISSING: bool>(&self, from: Source, at: usize, to: Place) {
         // SAFETY: by the caller; nothing needs to be aligned. Flags behind the list do not matter: padding is set there.
         unsafe {
-            let mut lanes = rows.values.as_ptr().add(from).cast::<Lanes>().read_unaligned();
+            let mut lanes = from.values.add(at).cast::<Lanes>().read_unaligned();
             for (lane, value) in lanes.iter_mut().enumerate() {
                 *value = (*value & self.keep[lane]) | self.fill[lane];
             }
-            data.cast::<Lanes>().write_unaligned(lanes);
-            let missing = if MISSING { rows.flags.as_ptr().add(from).cast::<u64>().read_unaligned() } else { 0 };
-            mask.cast::<u64>().write_unaligned(missing | self.padding);
+            to.data.cast::<Lanes>().write_unaligned(lanes);
+            let missing = if MISSING { from.flags.add(at).cast::<u64>().read_unaligned() } else { 0 };
+            to.mask.cast::<u64>().write_unaligned(missing | self.padding);
         }
     }
 }
