@@ -79,7 +79,7 @@ fn table(columns: &Columns, shared: bool) -> Table<'_> {
 
 fn passes(criterion: &mut Criterion) {
     let columns = columns();
-    let plan = Plan::new(&scan(&table(&columns, true), 1).expect("scans"), &Options::default()).expect("fits");
+    let plan = Plan::new(&scan(&table(&columns, true), Some(1)).expect("scans"), &Options::default()).expect("fits");
     let (mut data, mut mask) = (vec![1.0; EVENTS * plan.width()], vec![1; EVENTS * plan.width()]);
     let mut group = criterion.benchmark_group("core");
     group.throughput(Throughput::Elements(EVENTS as u64));
@@ -88,12 +88,12 @@ fn passes(criterion: &mut Criterion) {
         group.bench_function(format!("flatten, {name}"), |bencher| {
             bencher.iter(|| {
                 let mut output = Output::new(&mut data, &mut mask, EVENTS, plan.width()).expect("fits");
-                run(&plan, &table, &mut output, None, 1).expect("runs")
+                run(&plan, &table, &mut output, None, Some(1)).expect("runs")
             });
         });
     }
     let table = table(&columns, true);
-    group.bench_function("scan", |bencher| bencher.iter(|| scan(&table, 1).expect("scans")));
+    group.bench_function("scan", |bencher| bencher.iter(|| scan(&table, Some(1)).expect("scans")));
     group.bench_function("fill", |bencher| {
         bencher.iter(|| {
             black_box(&mut data).fill(0.5);

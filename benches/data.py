@@ -5,6 +5,7 @@ largest length. The matrix is 346 columns wide.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 FLAT = 22
 
-Jagged = tuple[NDArray[np.int64], NDArray[np.float32]]
-Columns = dict[str, "NDArray[np.generic] | Jagged"]
+Jagged = tuple[NDArray[np.int64], NDArray[Any]]
+Columns = dict[str, "NDArray[Any] | Jagged"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from mlaas4hep import _rust
 from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.jsonfile import read_json_text, write_text
 from mlaas4hep.specs import Specs, scan
-from mlaas4hep.threads import resolve_threads
+from mlaas4hep.threads import asked_threads
 
 __all__ = ["Flat", "Plan", "flatten"]
 
@@ -149,7 +149,7 @@ class Plan:
 
     def __call__(self, data: object, *, threads: int | None = None, out: Out | None = None) -> Flat:
         """Flatten ``data``; see :func:`flatten` for the arguments."""
-        run = self._core.run(data, resolve_threads(threads), out)
+        run = self._core.run(data, asked_threads(threads), out)
         return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
 
     def place(self, data: object, rows: NDArray[np.int64], out: Out, *, threads: int | None = None) -> Flat:
@@ -158,7 +158,7 @@ class Plan:
         Rows that no event goes to stay as they are; two events with the same row are a ``ParamsError``. Only events
         that have a row are counted in ``truncated`` and ``missing``.
         """
-        run = self._core.run(data, resolve_threads(threads), out, rows)
+        run = self._core.run(data, asked_threads(threads), out, rows)
         return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
 
     def __eq__(self, other: object) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from mlaas4hep import _rust
 from mlaas4hep.errors import SpecsError, note
 from mlaas4hep.jsonfile import read_json_text, write_text
-from mlaas4hep.threads import resolve_threads
+from mlaas4hep.threads import asked_threads
 
 __all__ = ["Specs", "scan"]
 
@@ -188,7 +188,7 @@ def scan(data: object, *, threads: int | None = None) -> Specs:
     >>> mlaas4hep.scan({"met": np.array([12.5, np.nan, 80.0])}).counts["met"]
     {'inf': 0, 'nan': 1, 'nulls': 0, 'values': 3}
     """
-    core, left_out = _rust.scan(data, resolve_threads(threads))
+    core, left_out = _rust.scan(data, asked_threads(threads))
     if left_out:
         note("left out, because they are no numbers: " + ", ".join(f"{name} ({why})" for name, why in left_out))
     return Specs(core)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -252,8 +253,15 @@ class Dataset:
         counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
         size = max(1, sum(counts)) if size == -1 else size
         schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
-        with ThreadPoolExecutor(self._threads, OURS + "decode") as executor, ExitStack() as stack:
-            streams = [Stream(group, part, plan, self._threads, executor, watch) for group in groups]
+        with (
+            ThreadPoolExecutor(self._threads, OURS + "decode") as executor,
+            ThreadPoolExecutor(1, OURS + "read") as reader,
+            ExitStack() as stack,
+        ):
+            streams = [
+                Stream(group, part, plan, self._threads, executor, reader, watch, number / len(groups))
+                for number, group in enumerate(groups, 1)
+            ]
             for stream in streams:
                 stack.callback(stream.close)
             for takes in schedule:
@@ -265,7 +273,8 @@ class Dataset:
                     np.empty(rows, np.int32),
                     np.empty(rows, np.int64),
                 )
-                for number, _, _, places in takes:
+                for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
+                    streams[following].prepare(len(further))  # reads while this one is flattened
                     streams[number].fill(places, target)
                 yield Chunk(target.data, target.padding_mask, target.labels, target.file, target.entry)
 

@@ -1,7 +1,7 @@
 """A pass over the files of one stream: their clusters in order, and from them the events that are wanted."""
 
 from collections.abc import Generator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mlaas4hep.errors import ReadError
 from mlaas4hep.plan import Plan
 from mlaas4hep.sources import Column, Source, open_source
+from mlaas4hep.sources.clusters import stagger
 
 __all__ = ["LEFT_OUT", "Events", "Stream", "Target", "Watch", "keep", "open_again"]
 
@@ -105,7 +106,8 @@ class Cluster:
 class Stream:
     """The wanted events of one file, or of a chain of files, in order.
 
-    At any time one file is open and one cluster decoded; what a chunk does not need of it is kept for the next one.
+    At any time one file is open and one cluster decoded, which is kept until a chunk has used its last event; the one
+    behind it is decoded in the thread of ``reader`` as soon as it is known that the chunk at work needs it.
     """
 
     def __init__(
@@ -115,19 +117,30 @@ class Stream:
         plan: Plan,
         threads: int,
         executor: Executor,
+        reader: Executor,
         watch: Watch,
+        share: float,
     ) -> None:
         self._plan, self._threads, self._executor, self._watch = plan, threads, executor, watch
         self._part = part
-        self._clusters = self._read(files)
+        self._clusters = self._read(files, share)
         self._cluster: Cluster | None = None
         self._done = 0
+        self._reader = reader
+        self._coming: Future[Cluster] | None = None
+
+    def prepare(self, events: int) -> None:
+        """Begin to read the next cluster, if so many events are more than what is left of this one."""
+        left = len(self._cluster.wanted) - self._done if self._cluster else 0
+        if events > left and self._coming is None:
+            self._coming = self._reader.submit(next, self._clusters)
 
     def fill(self, rows: NDArray[np.int64], target: Target) -> None:
         """Put the next events into these rows, one each."""
         while len(rows):
             if self._cluster is None:
-                self._cluster, self._done = next(self._clusters), 0
+                self._cluster, self._done = self._next(), 0
+            self.prepare(len(rows))
             wanted = self._cluster.wanted[self._done : self._done + len(rows)]
             self._place(self._cluster, wanted, rows[: len(wanted)], target)
             self._done, rows = self._done + len(wanted), rows[len(wanted) :]
@@ -136,7 +149,16 @@ class Stream:
 
     def close(self) -> None:
         """Close the file that is open."""
+        if self._coming is not None:
+            wait([self._coming])
         self._clusters.close()
+
+    def _next(self) -> Cluster:
+        """The next cluster, read by now or waited for."""
+        self.prepare(1)
+        assert self._coming is not None
+        coming, self._coming = self._coming, None
+        return coming.result()
 
     def _place(self, cluster: Cluster, wanted: NDArray[np.int64], rows: NDArray[np.int64], target: Target) -> None:
         """Flatten events, given by their positions in the cluster, into rows."""
@@ -154,8 +176,8 @@ class Stream:
             target.labels[rows] = events.labels_of(entries)
         self._watch.flattening += perf_counter() - begin
 
-    def _read(self, files: Sequence[Events]) -> Generator[Cluster]:
-        """Yield every cluster that has wanted events."""
+    def _read(self, files: Sequence[Events], share: float) -> Generator[Cluster]:
+        """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams."""
         for events in files:
             wanted = events.wanted(self._part)
             if not wanted.any():
@@ -164,7 +186,7 @@ class Stream:
             source = open_again(events, self._executor)
             self._watch.reading += perf_counter() - begin
             try:
-                for start, stop in source.clusters(self._plan.branches, 0, len(wanted)):
+                for start, stop in stagger(source.clusters(self._plan.branches, 0, len(wanted)), share):
                     positions = np.flatnonzero(wanted[start:stop])
                     if len(positions):
                         begin = perf_counter()

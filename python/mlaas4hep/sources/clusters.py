@@ -1,12 +1,12 @@
 """Where to cut a file into ranges that are good to read at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST", "MOST", "join"]
+__all__ = ["LEAST", "MOST", "join", "stagger"]
 
 MOST = 32 * 2**20
 """Most bytes of columns in a cluster."""
@@ -35,6 +35,20 @@ def join(boundaries: Iterable[NDArray[np.int64]], event_bytes: float, start: int
             begin = end
         end = edge
     return ranges + _cut(begin, end, most)
+
+
+def stagger(ranges: Sequence[tuple[int, int]], share: float) -> list[tuple[int, int]]:
+    """Shift the cuts between ranges by a share of the range behind each, so that the first range is that much of it.
+
+    Files that are read side by side, at the same rate, would all need their next cluster at the same time; with a
+    share of its own for each file they need them one after the other.
+
+    >>> stagger([(0, 10), (10, 20), (20, 30)], 0.5)
+    [(0, 5), (5, 15), (15, 25), (25, 30)]
+    """
+    cuts = [start + round((stop - start) * share) for start, stop in ranges]
+    edges = sorted({*cuts, ranges[0][0], ranges[-1][1]}) if ranges else []
+    return list(pairwise(edges))
 
 
 def _common(boundaries: Iterable[NDArray[np.int64]]) -> list[int]:

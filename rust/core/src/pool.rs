@@ -26,15 +26,17 @@ pub fn available() -> usize {
 /// Call `each` on every task, on up to `threads` threads, and return what each thread kept, in no certain order.
 ///
 /// Each thread has a `fresh` keep of its own for all its tasks, and takes the next task when it is done with one. With
-/// one thread, or unless there are `many` tasks, everything runs in the calling thread.
+/// one thread, or unless there are `many` tasks, everything runs in the calling thread. No number of threads: as many as
+/// are [`available`].
 pub fn share<T: Send, K: Send>(
-    threads: usize,
+    threads: Option<usize>,
     many: bool,
     tasks: impl Iterator<Item = T> + Send,
     fresh: impl Fn() -> K + Sync,
     each: impl Fn(&mut K, T) + Sync,
 ) -> Result<Vec<K>> {
-    if threads <= 1 || !many {
+    let threads = if many { threads.unwrap_or_else(available) } else { 1 };
+    if threads <= 1 {
         let mut kept = fresh();
         tasks.for_each(|task| each(&mut kept, task));
         return Ok(vec![kept]);
@@ -82,7 +84,7 @@ mod tests {
         let tasks: Vec<usize> = (0..1000).collect();
         for threads in [1, 2, 4] {
             let each = |kept: &mut Vec<usize>, task| kept.push(task);
-            let mut done = share(threads, true, tasks.iter().copied(), Vec::new, each).unwrap().concat();
+            let mut done = share(Some(threads), true, tasks.iter().copied(), Vec::new, each).unwrap().concat();
             done.sort_unstable();
             assert_eq!(done, tasks, "{threads} threads");
         }

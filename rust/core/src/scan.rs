@@ -15,8 +15,8 @@ const BLOCK: usize = 1 << 16;
 /// Events that are not worth a second thread.
 const FEW: usize = 1 << 12;
 
-/// Scan columns in memory on up to `threads` threads. The result does not depend on how many there are.
-pub fn scan(table: &Table<'_>, threads: usize) -> Result<Specs> {
+/// Scan columns in memory on up to `threads` threads; no number: as many as there are CPUs for. The result does not depend on how many there are.
+pub fn scan(table: &Table<'_>, threads: Option<usize>) -> Result<Specs> {
     let segments = table.segments();
     let tasks = segments.iter().flat_map(blocks);
     let fresh = || vec![Found::default(); table.columns().len()];
@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn specs_of(numbers: &[f64], threads: usize) -> Specs {
-        scan(&Table::new(vec![flat(numbers)]).unwrap(), threads).unwrap()
+        scan(&Table::new(vec![flat(numbers)]).unwrap(), Some(threads)).unwrap()
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
         let validity = Validity::Mask { flags: Bools::Bytes(&[1, 0, 1]), valid_when: true };
         let lists = Lists::new("j", Offsets::Int32(&[0, 2, 3, 4]), validity, content).unwrap();
         let column = Column::new("j", Kind::Jagged, vec![Array::Jagged(lists)]).unwrap();
-        let specs = scan(&Table::new(vec![column]).unwrap(), 1).unwrap();
+        let specs = scan(&Table::new(vec![column]).unwrap(), Some(1)).unwrap();
         let branch = specs.branch("j").unwrap();
         assert_eq!((branch.width, branch.dtype()), (2, DType::Int64));
         assert_eq!(branch.range, Some((Number::Integer(1), Number::Integer(3))));

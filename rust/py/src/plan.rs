@@ -70,7 +70,7 @@ impl Plan {
         &self,
         py: Python<'py>,
         columns: &Bound<'py, PyAny>,
-        threads: usize,
+        threads: Option<usize>,
         out: Option<Bound<'py, PyAny>>,
         rows: Option<PyReadonlyArray1<'py, i64>>,
     ) -> PyResult<Run> {

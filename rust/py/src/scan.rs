@@ -12,7 +12,7 @@ use crate::specs::Specs;
 pub(crate) fn scan(
     py: Python<'_>,
     columns: &Bound<'_, PyAny>,
-    threads: usize,
+    threads: Option<usize>,
 ) -> PyResult<(Specs, Vec<(String, String)>)> {
     let columns = Columns::all(columns)?;
     let table = columns.table().map_err(raise)?;

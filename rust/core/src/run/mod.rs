@@ -43,14 +43,14 @@ struct Job<'p> {
     scales: Vec<Scale>,
 }
 
-/// Run `plan` over the events of `table`, on up to `threads` threads: every event's row of `output` is filled whole, the
+/// Run `plan` over the events of `table`, on up to `threads` threads (no number: as many as there are CPUs for): every event's row of `output` is filled whole, the
 /// others stay as they are. Returns the counts of each branch of the plan. The result does not depend on `threads`.
 pub fn run(
     plan: &Plan,
     table: &Table<'_>,
     output: &mut Output<'_>,
     rows: Option<&[i64]>,
-    threads: usize,
+    threads: Option<usize>,
 ) -> Result<Vec<BranchCounts>> {
     let columns = bind(plan, table)?;
     let scales = plan.branches().iter().map(|branch| Scale::new(branch.normalize, branch.dtype)).collect();
@@ -175,14 +175,14 @@ mod tests {
     fn plan(width: u64) -> Plan {
         let widths = [("pt".to_owned(), width)].into();
         let options = Options { pad_value: -9.0, widths, ..Options::default() };
-        Plan::new(&scan(&table(), 1).unwrap(), &options).unwrap()
+        Plan::new(&scan(&table(), Some(1)).unwrap(), &options).unwrap()
     }
 
     /// Matrix and mask of four rows, which hold 7 where nothing was written, and the counts of met and pt.
     fn filled(plan: &Plan, rows: Option<&[i64]>, threads: usize) -> (Vec<f32>, Vec<u8>, Vec<BranchCounts>) {
         let (mut data, mut mask) = (vec![7.0; 4 * plan.width()], vec![7; 4 * plan.width()]);
         let mut output = Output::new(&mut data, &mut mask, 4, plan.width()).unwrap();
-        let counts = run(plan, &table(), &mut output, rows, threads).unwrap();
+        let counts = run(plan, &table(), &mut output, rows, Some(threads)).unwrap();
         (data, mask, counts)
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let flat = Column::new("pt", Kind::Flat, vec![Array::Flat(values(Data::Int32(&MET)))]).unwrap();
         let (mut data, mut mask) = ([0.0; 12], [0; 12]);
         let mut output = Output::new(&mut data, &mut mask, 4, 3).unwrap();
-        let wrong = run(&plan, &Table::new(vec![flat]).unwrap(), &mut output, None, 1);
+        let wrong = run(&plan, &Table::new(vec![flat]).unwrap(), &mut output, None, Some(1));
         assert_eq!(
             wrong.unwrap_err().to_string(),
             "branch 'met' is not in the data, but the specs name it (did you mean 'pt'?)"

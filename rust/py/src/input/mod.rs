@@ -58,7 +58,7 @@ impl<'py> Columns<'py> {
     /// Every column of numbers; the others are left out, with their reasons.
     pub(crate) fn all(data: &Bound<'py, PyAny>) -> PyResult<Columns<'py>> {
         let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
-        for (name, found) in named(data, None)?.found {
+        for (name, _, found) in named(data, &|_| Some(0))?.found {
             match found {
                 Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
                 Found::NoNumbers(reason) => columns.left_out.push((name, reason)),
@@ -75,17 +75,16 @@ impl<'py> Columns<'py> {
 
     /// The columns that a plan names, in the plan's order; others are not looked at.
     pub(crate) fn of_plan(data: &Bound<'py, PyAny>, plan: &Plan) -> PyResult<Columns<'py>> {
-        let wanted = |name: &str| plan.position(name).is_some();
-        let named = named(data, Some(&wanted))?;
+        let named = named(data, &|name| plan.position(name))?;
         let mut columns: Vec<Option<Owned<'py>>> = plan.branches().iter().map(|_| None).collect();
         let mut further = Vec::new();
-        for (name, found) in named.found {
+        for (name, position, found) in named.found {
             let Found::Pieces(kind, pieces) = found else { return Err(unusable(&name, &found)) };
-            let place = plan.position(&name).and_then(|position| columns.get_mut(position));
             let owned = Owned { name, kind, pieces };
-            match place {
-                Some(place) if place.is_none() => *place = Some(owned),
-                _ => further.push(owned), // a second column of this name, which the core refuses
+            if columns[position].is_none() {
+                columns[position] = Some(owned);
+            } else {
+                further.push(owned); // a second column of this name, which the core refuses
             }
         }
         if let Some(absent) = plan.branches().iter().zip(&columns).find(|(_, column)| column.is_none()) {
@@ -119,8 +118,8 @@ impl Owned<'_> {
     }
 }
 
-/// Whether a column of that name is wanted; nothing: all are.
-type Wanted<'w> = Option<&'w dyn Fn(&str) -> bool>;
+/// The position of a column of that name among those that are wanted; nothing if it is not.
+type Wanted<'w> = &'w dyn Fn(&str) -> Option<usize>;
 
 /// The same data in a form that can be read more than once: an Arrow stream gives its events only once.
 #[pyfunction]
@@ -129,20 +128,19 @@ pub(crate) fn held<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>
     if plain { Ok(data.clone()) } else { arrow::held(data) }
 }
 
-/// Wanted columns by name, and the names of the others.
+/// Wanted columns with name and position, and the names of the others.
 #[derive(Default)]
 struct Named<'py> {
-    found: Vec<(String, Found<'py>)>,
+    found: Vec<(String, usize, Found<'py>)>,
     unwanted: Vec<String>,
 }
 
 impl<'py> Named<'py> {
     /// Look at a column if it is wanted.
     fn add(&mut self, name: &str, wanted: Wanted<'_>, look: impl FnOnce() -> PyResult<Found<'py>>) -> PyResult<()> {
-        if wanted.is_none_or(|wanted| wanted(name)) {
-            self.found.push((name.to_owned(), look()?));
-        } else {
-            self.unwanted.push(name.to_owned());
+        match wanted(name) {
+            Some(position) => self.found.push((name.to_owned(), position, look()?)),
+            None => self.unwanted.push(name.to_owned()),
         }
         Ok(())
     }

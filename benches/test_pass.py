@@ -1,0 +1,119 @@
+"""Passes over ROOT files: the scan is done, chunks are made."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mlaas4hep as m
+import numpy as np
+import pytest
+import uproot
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benches.files import LARGE, SMALL, linked, root_file
+from benches.race import Contestant, race
+
+EVENTS, CHUNK, FILES = 200_000, 100_000, 100
+BASKETS = {"small baskets": SMALL, "large baskets": LARGE}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a folder for files, which are removed in the end."""
+    path = tmp_path_factory.mktemp("files")
+    yield path
+    for file in path.iterdir():
+        file.unlink()
+
+
+def scanned(path: Path) -> m.Specs:
+    """Return the specs of a file for files of any number of events."""
+    text = json.loads(m.Dataset(path).specs().to_text())
+    bare = path.with_suffix(".json")
+    bare.write_text(json.dumps({key: value for key, value in text.items() if key not in ("events", "selected")}))
+    return m.Specs.from_json(bare)
+
+
+def run(paths: Path | list[Path], specs: m.Specs) -> int:
+    """Make a pass, and return the number of events."""
+    return sum(len(chunk.data) for chunk in m.Dataset(paths, specs=specs).chunks(CHUNK))
+
+
+@pytest.mark.parametrize("basket", BASKETS.values(), ids=BASKETS.keys())
+def test_against_reading_alone(basket: int, folder: Path, benchmark: BenchmarkFixture) -> None:
+    path = root_file(folder, EVENTS, basket)
+    specs = scanned(path)
+    threads = ThreadPoolExecutor(2)
+
+    def read() -> None:
+        with uproot.open({str(path): "events"}) as tree:
+            tree.arrays(specs.branches, decompression_executor=threads, interpretation_executor=threads)
+
+    assert run(path, specs) == EVENTS
+    contestants = [
+        Contestant("mlaas4hep, ROOT to chunks, 2 threads", lambda: run(path, specs), EVENTS),
+        Contestant("uproot, ROOT to arrays, 2 threads", read, EVENTS),
+    ]
+    race(f"a pass over {EVENTS} events, ZLIB level 1, baskets of {basket} events", contestants, benchmark, rounds=5)
+
+
+def test_many_files(folder: Path, benchmark: BenchmarkFixture) -> None:
+    many = linked(root_file(folder, EVENTS // 4, SMALL), 20)
+    one = root_file(folder, 5 * EVENTS, SMALL)
+    specs = scanned(many[0])
+    events = 5 * EVENTS
+    contestants = [
+        Contestant("20 files of 50,000 events, mixed", lambda: run(many, specs), events),
+        Contestant("1 file of as many events", lambda: run(one, specs), events),
+    ]
+    race("a pass over many files", contestants, benchmark, rounds=3)
+
+
+def test_a_slow_consumer_does_not_wait(folder: Path) -> None:
+    path = root_file(folder, EVENTS, SMALL)
+    dataset = m.Dataset(path, specs=scanned(path))
+    waited, begin = 0.0, time.perf_counter()
+    for number, _ in enumerate(dataset.chunks(20_000)):
+        if number == 0:
+            first = dataset.last_pass.waiting
+        time.sleep(0.2)
+        waited = dataset.last_pass.waiting - first
+    share = waited / (time.perf_counter() - begin)
+    print(f"\n\na consumer that takes 0.2 s for each 20,000 events waits {100 * share:.1f} % of the time")
+
+
+MEMORY = """
+import json, resource, sys, warnings
+import mlaas4hep as m, uproot, awkward, pyarrow
+warnings.simplefilter("ignore")
+specs, chunk, most, *paths = sys.argv[1:]
+base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+seen = 0
+for got in m.Dataset(paths, specs=m.Specs.from_json(specs)).chunks(int(chunk)):
+    seen += len(got.data)
+    size = got.data.nbytes + got.padding_mask.nbytes if seen == len(got.data) else size
+    if seen >= int(most):
+        break
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"peak": 1024 * (peak - base), "chunk": size}))
+"""
+
+
+@pytest.mark.parametrize("basket", BASKETS.values(), ids=BASKETS.keys())
+@pytest.mark.parametrize("files", [1, FILES], ids=["1 file", f"{FILES} files"])
+def test_memory(files: int, basket: int, folder: Path) -> None:
+    path = root_file(folder, 1_000_000 if files == 1 else LARGE, basket)
+    paths = [path] if files == 1 else linked(path, files)
+    scanned(path)
+    command = [sys.executable, "-c", MEMORY, str(path.with_suffix(".json")), str(CHUNK), "1000000", *map(str, paths)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    megabytes = {name: round(size / 1e6) for name, size in found.items()}
+    columns = np.ceil(CHUNK * path.stat().st_size / 1e6 / (LARGE if files > 1 else 1_000_000) * 1.5)
+    print(
+        f"\n\npeak memory of a pass over {files} file(s), baskets of {basket} events, chunks of {CHUNK}: "
+        f"{megabytes['peak']} MB; matrix and mask of a chunk {megabytes['chunk']} MB, its columns {columns:.0f} MB"
+    )
