@@ -22,7 +22,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help demo test lint types bench wheel clean python rust-toolchain
+.PHONY: help demo test lint types bench profile wheel clean python rust-toolchain
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
@@ -46,16 +46,19 @@ types: $(VENV)/built $(VENV)/keras $(VENV)/tools ## mypy, and the stub of the ex
 	$(BIN)/python -c 'import mlaas4hep._rust'
 	$(BIN)/stubtest mlaas4hep._rust
 
-bench: $(VENV)/built $(VENV)/tools ## how fast, in ratios to rivals
+bench: $(VENV)/built $(VENV)/tools $(VENV)/rivals ## how fast, in ratios to rivals; numbers as JSON in benches.json
 	cargo bench --package mlaas4hep-core --bench core
-	$(BIN)/pytest benches -s
+	$(BIN)/pytest benches -s --benchmark-json=benches.json
+
+profile: $(VENV)/built $(VENV)/tools ## where a pass spends its time
+	$(BIN)/python -m benches.profile
 
 wheel: $(VENV)/tools rust-toolchain ## a manylinux wheel and an sdist in dist/
 	PATH=$(CURDIR)/$(BIN):$$PATH maturin build --release --locked --zig --compatibility manylinux_2_28 --out dist
 	$(BIN)/maturin sdist --out dist
 
 clean: ## remove everything that was built
-	rm -rf $(VENV) target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) target dist benches.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	rm -f python/mlaas4hep/_rust.*.so
 
 python:
@@ -81,6 +84,10 @@ $(VENV)/keras: $(VENV)/built pyproject.toml constraints.txt
 
 $(VENV)/tools: $(VENV)/created pyproject.toml constraints.txt
 	$(PIP) install --group all
+	@touch $@
+
+$(VENV)/rivals: $(VENV)/tools
+	$(PIP) install --group bench
 	@touch $@
 
 $(BIN)/actionlint: | $(VENV)/created

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from mlaas4hep.dataset.stream import Watch
+from mlaas4hep.dataset.watch import Watch
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:

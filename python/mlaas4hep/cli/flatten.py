@@ -80,6 +80,7 @@ def flatten(
             shuffle=given.shuffle,
             progress=bar,
         )
+    options.show_time(dataset, given)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     elif given.verbose:

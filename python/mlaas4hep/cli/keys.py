@@ -23,7 +23,7 @@ KEYS = {
     "split": "train, validation, test",
     "metrics": 'or {"threshold": 0.5}',
     "seed": "every random choice follows from it",
-    "verbose": "0 quiet, 1 progress, 2 details",
+    "verbose": "0 quiet, 1 progress, 2 where time goes",
 }
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "out_file",
     "params",
     "params_of",
+    "show_time",
     "specs",
     "threads",
 ]
@@ -104,6 +105,12 @@ def out_file(context: click.Context, option: click.Parameter, value: str) -> Pat
 def params_of(path: str | None) -> Params:
     """Return the parameters of a file, or the defaults without one."""
     return Params() if path is None else Params.from_json(path)
+
+
+def show_time(dataset: Dataset, params: Params) -> None:
+    """Print where the time went, if details are wanted."""
+    if params.verbose > 1:
+        click.echo(dataset.spent.table(), err=True)
 
 
 def dataset_of(

@@ -49,6 +49,7 @@ def specs(files: str, params: str | None, out: Path, threads: int | None, as_jso
     with Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         found = dataset.specs()
+    options.show_time(dataset, given)
     found.to_json(out)
     if as_json:
         click.echo(found.to_text())

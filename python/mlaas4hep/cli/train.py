@@ -68,6 +68,7 @@ def train(
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         report = train_model(dataset, model, given, fout, bar)
+    options.show_time(dataset, given)
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     elif given.verbose:

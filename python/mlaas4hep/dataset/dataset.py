@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
+from mlaas4hep.dataset.buffers import Buffers
 from mlaas4hep.dataset.firstpass import FirstPass, Found
 from mlaas4hep.dataset.readahead import OURS, read_ahead
-from mlaas4hep.dataset.stream import Stream, Target, Watch
+from mlaas4hep.dataset.stream import Stream
+from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.inputs import Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
@@ -144,7 +146,7 @@ class Dataset:
                 threads=self._threads,
             )
         self._plan: Plan | None = None
-        self.last_pass = Watch()
+        self._watches = [self._first_pass.watch]
         self.on_events: Callable[[int], None] | None = None
         if len(self.inputs) > self._max_open:
             chains = "the files of one label" if labels is not None and not isinstance(labels, str) else "they"
@@ -207,6 +209,19 @@ class Dataset:
         """Return the number of events used."""
         return self.count()
 
+    @property
+    def last_pass(self) -> Watch:
+        """Where the time of the last pass over chunks goes, or went."""
+        return self._watches[-1]
+
+    @property
+    def spent(self) -> Watch:
+        """The same, and what was counted, of all passes together, the first one too."""
+        total = Watch()
+        for watch in self._watches:
+            total.add(watch)
+        return total
+
     def chunks(self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True) -> Generator[Chunk]:
         """Make a pass over a part, in chunks; the next one is prepared in the background.
 
@@ -235,7 +250,8 @@ class Dataset:
 
     def _consume(self, size: int, part: int | None, epoch: int, shuffle: bool) -> Generator[Chunk]:
         """Hand out what a background thread prepares, and watch the time."""
-        watch = self.last_pass = Watch()
+        watch = Watch()
+        self._watches.append(watch)
         begin = perf_counter()
         for chunk in read_ahead(self._produce(size, part, epoch, shuffle, watch)):
             watch.waiting += perf_counter() - begin
@@ -252,6 +268,7 @@ class Dataset:
         groups = found.streams(part, self._max_open, self._seed)
         counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
         size = max(1, sum(counts)) if size == -1 else size
+        buffers = Buffers(min(size, sum(counts)), len(plan.names), bool(found.labels.values))
         schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
         with (
             ThreadPoolExecutor(self._threads, OURS + "decode") as executor,
@@ -266,17 +283,12 @@ class Dataset:
                 stack.callback(stream.close)
             for takes in schedule:
                 rows = sum(len(take[3]) for take in takes)
-                target = Target(
-                    np.empty((rows, len(plan.names)), np.float32),
-                    np.empty((rows, len(plan.names)), np.bool_),
-                    np.empty(rows, np.int64) if found.labels.values else None,
-                    np.empty(rows, np.int32),
-                    np.empty(rows, np.int64),
-                )
+                target = buffers.target(rows)
                 for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
                     streams[following].prepare(len(further))  # reads while this one is flattened
                     streams[number].fill(places, target)
                 yield Chunk(target.data, target.padding_mask, target.labels, target.file, target.entry)
+                del target  # so that its arrays can be used again
 
 
 def _specs(specs: Specs | str | os.PathLike[str] | None) -> Specs | None:

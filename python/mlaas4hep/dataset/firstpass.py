@@ -13,6 +13,7 @@ from mlaas4hep import _rust
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
 from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import LEFT_OUT, Events, keep, open_again
+from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ParamsError, SpecsError, nearest, note
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Branch, Column, choose_branches, open_source
@@ -92,6 +93,7 @@ class FirstPass:
         self._inputs = [branch.name for branch in choice.inputs]
         self._given = _fitting(specs, choice.inputs, self._files) if specs is not None else None
         self._specs = self._given
+        self.watch = Watch()
         self._found: Found | None = None
         self._check_empty()
         if label is None and not identifier:
@@ -186,11 +188,13 @@ class FirstPass:
         extra = [*self._identifier, *([column.branch] if column else [])] if self._found is None else []
         wanted = list(dict.fromkeys([*(self._inputs if self._specs is None else []), *extra]))
         blank = self._events(file, parts, None, np.empty(0, np.int64))
-        source = open_again(blank, executor)
+        with self.watch.timed("reading"):
+            source = open_again(blank, executor)
         try:
             # A file without events is scanned too: its branches have types.
             for start, stop in source.clusters(wanted, 0, file.used) or [(0, 0)]:
-                columns = source.read(wanted, start, stop)
+                with self.watch.timed("reading"):
+                    columns = source.read(wanted, start, stop)
                 if self._found is None:
                     identifiers = [_flat(columns[name]) for name in self._identifier]
                     parts[start:stop] = self._parts(file, start, stop, identifiers)
@@ -202,12 +206,14 @@ class FirstPass:
                     left_out = parts[start:stop] == LEFT_OUT
                     if left_out.any():
                         inputs = {name: keep(values, ~left_out) for name, values in inputs.items()}
-                    scanned.append(Specs(_rust.scan(inputs, self._threads)[0]))
+                    with self.watch.timed("scanning"):
+                        scanned.append(Specs(_rust.scan(inputs, self._threads)[0]))
                     if len(scanned) > 1:
                         scanned[:] = [Specs.merge(scanned)]
                 if watcher:
                     watcher(stop - start)
         finally:
+            self.watch.add_seconds(source.seconds)
             source.close()
         return parts, positions
 

@@ -3,18 +3,19 @@
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlaas4hep.dataset.buffers import Target
+from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ReadError
 from mlaas4hep.plan import Plan
 from mlaas4hep.sources import Column, Source, open_source
 from mlaas4hep.sources.clusters import stagger
 
-__all__ = ["LEFT_OUT", "Events", "Stream", "Target", "Watch", "keep", "open_again"]
+__all__ = ["LEFT_OUT", "Events", "Stream", "keep", "open_again"]
 
 LEFT_OUT = 3
 """Stands among the parts of events where an event has no label."""
@@ -47,39 +48,6 @@ class Events:
         labels = self.labels[entries] if isinstance(self.labels, np.ndarray) else self.labels
         found: NDArray[np.int64] | np.int64 = self.values[labels]
         return found
-
-
-@dataclass(slots=True)
-class Watch:
-    """Seconds that a pass spent reading and flattening, and what was cut off and missing, by branch."""
-
-    events: int = 0
-    reading: float = 0.0
-    flattening: float = 0.0
-    waiting: float = 0.0
-    truncated: dict[str, int] | None = None
-    missing: dict[str, int] | None = None
-
-    def count(self, truncated: dict[str, int], missing: dict[str, int]) -> None:
-        """Add what one run counted."""
-        self.truncated = _plus(self.truncated, truncated)
-        self.missing = _plus(self.missing, missing)
-
-
-def _plus(left: dict[str, int] | None, right: dict[str, int]) -> dict[str, int]:
-    left = left or {}
-    return {name: left.get(name, 0) + right.get(name, 0) for name in [*left, *(n for n in right if n not in left)]}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Target:
-    """The arrays of a chunk while it is filled."""
-
-    data: NDArray[np.float32]
-    padding_mask: NDArray[np.bool_]
-    labels: NDArray[np.int64] | None
-    file: NDArray[np.int32]
-    entry: NDArray[np.int64]
 
 
 def open_again(events: Events, executor: Executor | None) -> Source:
@@ -162,19 +130,19 @@ class Stream:
 
     def _place(self, cluster: Cluster, wanted: NDArray[np.int64], rows: NDArray[np.int64], target: Target) -> None:
         """Flatten events, given by their positions in the cluster, into rows."""
-        begin, events = perf_counter(), cluster.events
-        first, stop = int(wanted[0]), int(wanted[-1]) + 1
-        places = np.full(stop - first, -1, np.int64)
-        places[wanted - first] = rows
-        columns = {name: _slice(column, first, stop) for name, column in cluster.columns.items()}
-        flat = self._plan.place(columns, places, (target.data, target.padding_mask), threads=self._threads)
-        self._watch.count(flat.truncated, flat.missing)
-        entries = cluster.start + wanted
-        target.file[rows] = events.number
-        target.entry[rows] = entries
-        if target.labels is not None:
-            target.labels[rows] = events.labels_of(entries)
-        self._watch.flattening += perf_counter() - begin
+        events = cluster.events
+        with self._watch.timed("flattening"):
+            first, stop = int(wanted[0]), int(wanted[-1]) + 1
+            places = np.full(stop - first, -1, np.int64)
+            places[wanted - first] = rows
+            columns = {name: _slice(column, first, stop) for name, column in cluster.columns.items()}
+            flat = self._plan.place(columns, places, (target.data, target.padding_mask), threads=self._threads)
+            self._watch.count(flat.truncated, flat.missing)
+            entries = cluster.start + wanted
+            target.file[rows] = events.number
+            target.entry[rows] = entries
+            if target.labels is not None:
+                target.labels[rows] = events.labels_of(entries)
 
     def _read(self, files: Sequence[Events], share: float) -> Generator[Cluster]:
         """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams."""
@@ -182,19 +150,20 @@ class Stream:
             wanted = events.wanted(self._part)
             if not wanted.any():
                 continue
-            begin = perf_counter()
-            source = open_again(events, self._executor)
-            self._watch.reading += perf_counter() - begin
+            with self._watch.timed("reading"):
+                source = open_again(events, self._executor)
             try:
                 for start, stop in stagger(source.clusters(self._plan.branches, 0, len(wanted)), share):
                     positions = np.flatnonzero(wanted[start:stop])
                     if len(positions):
-                        begin = perf_counter()
-                        cluster = Cluster(events, start, positions, source.read(self._plan.branches, start, stop))
-                        self._watch.reading += perf_counter() - begin
+                        with self._watch.timed("reading"):
+                            columns = source.read(self._plan.branches, start, stop)
+                            cluster = Cluster(events, start, positions, columns)
+                            del columns
                         yield cluster
                         del cluster  # before the next one is read
             finally:
+                self._watch.add_seconds(source.seconds)
                 source.close()
 
 

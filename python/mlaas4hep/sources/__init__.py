@@ -48,6 +48,10 @@ class Source(Protocol):
     def entries(self) -> int:
         """The number of events."""
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What threads spent so far, added up over them: ``fetching``, ``decompression`` and ``decoding``."""
+
     def schema(self) -> dict[str, Branch]:
         """Return every branch by its name, in the file's order."""
 

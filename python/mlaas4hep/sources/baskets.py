@@ -2,10 +2,12 @@
 
 import bisect
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,10 @@ from mlaas4hep.errors import ReadError
 from mlaas4hep.sources.branch import Column
 from mlaas4hep.sources.kinds import Layout
 
-__all__ = ["BranchReader"]
+__all__ = ["SECONDS", "BranchReader"]
+
+SECONDS = ("fetching", "decompression", "decoding")
+"""What a reader spends its time with."""
 
 STRING_BYTES = 64
 """What a Python string takes besides its characters."""
@@ -54,6 +59,7 @@ class BranchReader:
         self._lock = lock
         self._last: tuple[int, Piece] | None = None
         self._counts: BranchReader | None = None
+        self.seconds = dict.fromkeys(SECONDS, 0.0)
         try:
             self.edges: list[int] = [int(edge) for edge in branch.entry_offsets]
         except Exception as error:
@@ -131,17 +137,26 @@ class BranchReader:
         try:
             if number >= self._embedded:
                 return self._decode(self._branch.basket(number), begin, end)
-            with self._lock:
+            with self._lock, self._timed("fetching"):
                 chunk, cursor = self._branch.basket_chunk_cursor(number)
+                chunk.wait()
             ends_at = chunk.stop
             file = self._branch.file
-            basket = Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, self._branch)
-            return self._decode(basket, begin, end)
+            with self._timed("decompression"):
+                basket = Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, self._branch)
+            with self._timed("decoding"):
+                return self._decode(basket, begin, end)
         except ReadError:
             raise
         except Exception as error:  # whatever uproot or a decompressor makes of damaged bytes
             cause = _missing(Path(self._branch.file.file_path), ends_at) or _words(error)
             raise ReadError(f"{self._where}, entries {begin} to {end}: {cause}") from error
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        begin = perf_counter()
+        yield
+        self.seconds[what] += perf_counter() - begin
 
     def _decode(self, basket: Any, begin: int, end: int) -> Piece:
         """The entries of a decompressed basket, checked against what the tree promises."""

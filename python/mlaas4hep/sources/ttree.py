@@ -13,7 +13,7 @@ import uproot
 from uproot.source.file import MultithreadedFileSource
 
 from mlaas4hep.errors import BranchError, SourceError, nearest
-from mlaas4hep.sources.baskets import BranchReader
+from mlaas4hep.sources.baskets import SECONDS, BranchReader
 from mlaas4hep.sources.branch import Branch, Column, TreeInfo
 from mlaas4hep.sources.clusters import join
 from mlaas4hep.sources.kinds import UNKNOWN, Layout, layout_of
@@ -81,6 +81,12 @@ class TTreeSource:
         futures = {name: self._executor.submit(reader.read, start, stop) for name, reader in readers.items()}
         wait(futures.values())  # also where one fails, so that no thread is left behind
         return {name: future.result() for name, future in futures.items()}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What threads spent so far on bytes, on decompression and on decoding."""
+        spent = [reader.seconds for reader in self._readers.values()]
+        return {what: sum(seconds[what] for seconds in spent) for what in SECONDS}
 
     def close(self) -> None:
         """Close the file."""

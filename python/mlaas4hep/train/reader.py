@@ -7,7 +7,7 @@ from contextlib import closing
 import numpy as np
 
 from mlaas4hep.dataset import Dataset
-from mlaas4hep.dataset.stream import Watch
+from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.frameworks import Part
 
 __all__ = ["Reader", "cut"]
