@@ -5,10 +5,11 @@ import gc
 import numpy as np
 import pytest
 from mlaas4hep.dataset.buffers import Buffers
+from numpy.typing import NDArray
 
 
-def address(array: np.ndarray) -> int:  # type: ignore[type-arg]
-    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+def address(array: NDArray[np.generic]) -> int:
+    return int(array.ctypes.data)
 
 
 def test_arrays_that_nobody_holds_are_used_again() -> None:

@@ -20,7 +20,7 @@ from mlaas4hep.errors import ReadError
 from mlaas4hep.sources.branch import Column
 from mlaas4hep.sources.kinds import Layout
 
-__all__ = ["SECONDS", "BranchReader"]
+__all__ = ["SECONDS", "BranchReader", "share"]
 
 SECONDS = ("fetching", "decompression", "decoding")
 """What a reader spends its time with."""
@@ -31,24 +31,42 @@ STRING_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The decoded entries of one basket: values, and for lists of varying length their offsets in these."""
+    """Decoded entries from ``start`` on: values, and for lists of varying length their offsets."""
 
+    start: int
     values: NDArray[Any]
-    offsets: NDArray[np.int64] | None = None
+    offsets: NDArray[np.integer[Any]] | None = None
 
     def cut(self, start: int, stop: int) -> "Piece":
-        """Return some of the entries; the offsets keep counting from the first entry of the basket."""
+        """Return some of the entries; the offsets keep counting from where they did."""
+        first, last = start - self.start, stop - self.start
         if self.offsets is None:
-            return Piece(self.values[start:stop])
-        offsets = self.offsets[start : stop + 1]
-        return Piece(self.values[offsets[0] : offsets[-1]], offsets)
+            return Piece(start, self.values[first:last])
+        base, offsets = self.offsets[0], self.offsets[first : last + 1]
+        return Piece(start, self.values[offsets[0] - base : offsets[-1] - base], offsets)
+
+    def copy(self) -> "Piece":
+        """Return the same in memory of its own, as small as it can be."""
+        if self.offsets is None:
+            return Piece(self.start, self.values.copy())
+        small = np.int32 if self.offsets[-1] < 2**31 else np.int64
+        return Piece(self.start, self.values.copy(), self.offsets.astype(small))
+
+
+def share(offsets: NDArray[Any], known: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return an equal array of ``known``, or add this one to it."""
+    for other in known:
+        if other.dtype == offsets.dtype and np.array_equal(other, offsets):
+            return other
+    known.append(offsets)
+    return offsets
 
 
 class BranchReader:
     """Reads a branch by itself.
 
-    The decoded basket in which the last range ended is kept, so that the next range starts from it; ranges
-    in any other order are right too, only slower. ``lock`` guards the file's one position; everything else
+    What is left of the decoded basket in which the last range ended is kept, so that the next range starts from it;
+    ranges in any other order are right too, only slower. ``lock`` guards the file's one position; everything else
     here belongs to one thread at a time.
     """
 
@@ -122,14 +140,15 @@ class BranchReader:
         while start < stop:
             begin, end = self.edges[number], self.edges[number + 1]
             if end > begin:
-                piece = self._basket(number)
-                yield piece.cut(start - begin, min(stop, end) - begin)
-                self._last = (number, piece) if stop < end else None
+                piece = self._basket(number, start)
+                self._last = (number, piece.cut(stop, end).copy()) if stop < end else None
+                yield piece.cut(start, min(stop, end))
                 start = end
             number += 1
 
-    def _basket(self, number: int) -> Piece:
-        if self._last is not None and self._last[0] == number:
+    def _basket(self, number: int, start: int) -> Piece:
+        """The entries of a basket, at least those from ``start`` on."""
+        if self._last is not None and self._last[0] == number and self._last[1].start <= start:
             return self._last[1]
         self._last = None
         begin, end = self.edges[number], self.edges[number + 1]
@@ -139,8 +158,8 @@ class BranchReader:
                 return self._decode(self._branch.basket(number), begin, end)
             with self._lock, self._timed("fetching"):
                 chunk, cursor = self._branch.basket_chunk_cursor(number)
+                ends_at = chunk.stop
                 chunk.wait()
-            ends_at = chunk.stop
             file = self._branch.file
             with self._timed("decompression"):
                 basket = Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, self._branch)
@@ -151,6 +170,14 @@ class BranchReader:
         except Exception as error:  # whatever uproot or a decompressor makes of damaged bytes
             cause = _missing(Path(self._branch.file.file_path), ends_at) or _words(error)
             raise ReadError(f"{self._where}, entries {begin} to {end}: {cause}") from error
+
+    def share_rest(self, known: list[NDArray[Any]]) -> None:
+        """Take the offsets of what is left from ``known``, if they are there, else add them."""
+        if self._last is None:
+            return
+        number, piece = self._last
+        if piece.offsets is not None:
+            self._last = number, Piece(piece.start, piece.values, share(piece.offsets, known))
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -176,13 +203,13 @@ class BranchReader:
         if len(found) != end - begin:
             raise ValueError(f"the basket holds {len(found)} entries instead of {end - begin}")
         if isinstance(found, np.ndarray):
-            return Piece(found)
+            return Piece(begin, found)
         offsets = np.asarray(found.offsets, np.int64)
         if offsets[0] < 0 or np.any(offsets[1:] < offsets[:-1]) or offsets[-1] > len(found.content):
             raise ValueError("the lengths of its lists do not fit their content")
         if self._layout.kind == "string":
-            return Piece(_strings(offsets, found.content))
-        return Piece(found.content, offsets)
+            return Piece(begin, _strings(offsets, found.content))
+        return Piece(begin, found.content[offsets[0] : offsets[-1]], offsets)
 
     def _starts(self, interpretation: Any, begin: int, end: int) -> NDArray[np.int32]:
         """Where the entries of a basket begin that has no table of offsets: the counter branch tells.

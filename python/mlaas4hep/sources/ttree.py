@@ -1,7 +1,7 @@
 """TTrees in local ROOT files, through uproot."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, wait
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import uproot
+from numpy.typing import NDArray
 from uproot.source.file import MultithreadedFileSource
 
 from mlaas4hep.errors import BranchError, SourceError, nearest
-from mlaas4hep.sources.baskets import SECONDS, BranchReader
+from mlaas4hep.sources.baskets import SECONDS, BranchReader, share
 from mlaas4hep.sources.branch import Branch, Column, TreeInfo
 from mlaas4hep.sources.clusters import join
 from mlaas4hep.sources.kinds import UNKNOWN, Layout, layout_of
@@ -77,10 +78,10 @@ class TTreeSource:
         self._check(start, stop)
         readers = {name: self._reader(name) for name in columns}
         if self._executor is None:
-            return {name: reader.read(start, stop) for name, reader in readers.items()}
+            return _share({name: reader.read(start, stop) for name, reader in readers.items()}, readers.values())
         futures = {name: self._executor.submit(reader.read, start, stop) for name, reader in readers.items()}
         wait(futures.values())  # also where one fails, so that no thread is left behind
-        return {name: future.result() for name, future in futures.items()}
+        return _share({name: future.result() for name, future in futures.items()}, readers.values())
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -124,6 +125,18 @@ class TTreeSource:
     def _check(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.entries:
             raise IndexError(f"{self.path}: entries {start} to {stop} of {self.entries}")
+
+
+def _share(columns: dict[str, Column], readers: Iterable[BranchReader]) -> dict[str, Column]:
+    """Let jagged columns with equal offsets have them in one array: they take most of the memory otherwise."""
+    known: list[NDArray[np.int64]] = []
+    rests: list[NDArray[np.integer[Any]]] = []
+    for name, column in columns.items():
+        if isinstance(column, tuple):
+            columns[name] = share(column[0], known), column[1]
+    for reader in readers:
+        reader.share_rest(rests)
+    return columns
 
 
 def _open(path: str) -> Any:

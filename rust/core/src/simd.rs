@@ -21,11 +21,28 @@ pub(crate) trait Work {
 #[inline]
 pub(crate) fn fastest<W: Work>(work: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
+    if std::arch::is_x86_feature_detected!("avx2") && !only_base() {
         // SAFETY: the CPU has AVX2.
         return unsafe { avx2(work) };
     }
     work.work()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Whether this thread takes the base instructions, whatever the CPU has.
+    pub(crate) static ONLY_BASE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+fn only_base() -> bool {
+    ONLY_BASE.get()
+}
+
+#[cfg(all(not(test), target_arch = "x86_64"))]
+#[inline(always)]
+fn only_base() -> bool {
+    false
 }
 
 #[cfg(target_arch = "x86_64")]

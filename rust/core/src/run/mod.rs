@@ -151,6 +151,8 @@ mod tests {
     use crate::plan::Options;
     use crate::scan::scan;
     use crate::schema::Kind;
+    use crate::simd::ONLY_BASE;
+    use proptest::prelude::*;
 
     const OFFSETS: [i64; 5] = [1, 3, 3, 4, 7];
     const PT: [f32; 7] = [-1.0, 10.0, 20.0, f32::NAN, 30.0, 40.0, 50.0];
@@ -206,6 +208,42 @@ mod tests {
     fn threads_change_nothing() {
         for width in [0, 1, 3, 5] {
             assert_eq!(filled(&plan(width), None, 1), filled(&plan(width), None, 4), "width {width}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_cpu_gives_the_same_bits(
+            events in prop::collection::vec((any::<u32>(), prop::collection::vec(any::<u32>(), 0..12)), 1..700),
+            width in 0_u64..14,
+            wide in any::<bool>(),
+        ) {
+            let met: Vec<f32> = events.iter().map(|(bits, _)| f32::from_bits(*bits)).collect();
+            let pt: Vec<f32> = events.iter().flat_map(|(_, list)| list).map(|bits| f32::from_bits(*bits)).collect();
+            let wider: Vec<f64> = pt.iter().map(|&value| value.into()).collect();
+            let offsets: Vec<i32> = std::iter::once(0).chain(events.iter().scan(0, |stop, (_, list)| {
+                *stop += list.len() as i32;
+                Some(*stop)
+            })).collect();
+            let content = values(if wide { Data::Float64(&wider) } else { Data::Float32(&pt) });
+            let lists = Lists::new("pt", Offsets::Int32(&offsets), Validity::AllValid, content).unwrap();
+            let columns = vec![
+                Column::new("met", Kind::Flat, vec![Array::Flat(values(Data::Float32(&met)))]).unwrap(),
+                Column::new("pt", Kind::Jagged, vec![Array::Jagged(lists)]).unwrap(),
+            ];
+            let table = Table::new(columns).unwrap();
+            let both = [false, true].map(|base| {
+                ONLY_BASE.set(base);
+                let specs = scan(&table, Some(1)).unwrap();
+                let options = Options { widths: [("pt".to_owned(), width)].into(), ..Options::default() };
+                let plan = Plan::new(&specs, &options).unwrap();
+                let (mut data, mut mask) = (vec![7.0; events.len() * plan.width()], vec![7; events.len() * plan.width()]);
+                let mut output = Output::new(&mut data, &mut mask, events.len(), plan.width()).unwrap();
+                let counts = run(&plan, &table, &mut output, None, Some(1)).unwrap();
+                ONLY_BASE.set(false);
+                (specs.to_json(), data.into_iter().map(f32::to_bits).collect::<Vec<_>>(), mask, counts)
+            });
+            prop_assert_eq!(&both[0], &both[1]);
         }
     }
 
