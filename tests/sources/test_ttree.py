@@ -11,6 +11,7 @@ import pytest
 import uproot
 from mlaas4hep.errors import BranchError
 from mlaas4hep.sources import Branch, list_trees, open_source
+from mlaas4hep.sources.known import _named
 from mlaas4hep.sources.ttree import TTreeSource
 from uproot.behaviors.TBranch import TBranch
 from uproot.models.TBasket import Model_TBasket
@@ -202,7 +203,7 @@ def test_unaligned_baskets(tmp_path: Path, decompressed: "Counter[tuple[str, int
             for stop, size in zip(np.cumsum(extends).tolist(), extends, strict=True):
                 tree.extend({name: data[name][stop - size : stop]})
     source, other = files.opened(path, "x"), files.opened(path, "y")
-    source._branches.update(other._branches)
+    source._known.branches.update(other._known.branches)
     assert source.clusters(["x", "y"], 0, 60) == [(0, 60)]
     decompressed.clear()
     for start, stop in [(0, 10), (10, 12), (12, 29), (29, 30), (30, 60)]:
@@ -226,14 +227,12 @@ def test_baskets_without_offsets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
             counter.extend({"n": ak.to_numpy(ak.num(lists[start : start + 10]))})
     source, other = files.opened(path, "events"), files.opened(path, "counter")
     monkeypatch.setattr(Model_TBasket, "byte_offsets", None)
-    monkeypatch.setattr(TBranch, "count_branch", other._branches["n"][0])
+    monkeypatch.setattr(TBranch, "count_branch", other._known.branches["n"][0])
     for start, stop in [(0, 20), (20, 30), (30, 50), (3, 47)]:
         files.assert_column(source.read(["x"], start, stop)["x"], lists[start:stop])
 
 
 def test_names_that_collide_are_full_paths() -> None:
-    from mlaas4hep.sources.ttree import _named
-
     class Node:
         def __init__(self, name: str, *branches: "Node") -> None:
             self.name, self.branches = name, branches
@@ -266,6 +265,9 @@ def test_embedded_baskets(every: Path) -> None:
     """Baskets inside the tree's own metadata come from uproot whole; any basket can be read this way."""
     source = files.opened(every)
     wanted = dict(files.branches(every, "events"))
-    for name in readable(source):
-        source._reader(name)._embedded = 2
-        files.assert_column(source.read([name], 3, 120)[name], wanted[name][3:120])
+    with uproot.open({str(every): "events"}) as tree:  # these are not in the metadata, so that the file must be open
+        opened = dict(_named(tree))
+        for name in readable(source):
+            reader = source._reader(name)
+            reader._embedded, reader._branch = 2, opened[name]
+            files.assert_column(source.read([name], 3, 120)[name], wanted[name][3:120])

@@ -75,8 +75,7 @@ def open_source(path: str, tree: str | None = None, *, executor: Executor | None
     """Open a file, whatever its name, by its content.
 
     ``tree`` may be left out where the file holds only one. With an ``executor`` branches are decoded in its
-    threads, so ``read`` must not itself run in one of them. Open files in the process that reads them: a
-    handle that was opened before a fork shares its position with the parent's.
+    threads, so ``read`` must not itself run in one of them.
     """
     _check(path)
     from mlaas4hep.sources import ttree

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -15,10 +13,13 @@ import uproot
 from numpy.typing import NDArray
 from uproot.interpretation.library import NumPy
 from uproot.models.TBasket import Model_TBasket
+from uproot.source.chunk import Chunk
+from uproot.source.cursor import Cursor
 
 from mlaas4hep.errors import ReadError
 from mlaas4hep.sources.branch import Column
 from mlaas4hep.sources.kinds import Layout
+from mlaas4hep.sources.localfile import LocalFile, TooShort
 
 __all__ = ["SECONDS", "BranchReader", "share"]
 
@@ -66,23 +67,22 @@ class BranchReader:
     """Reads a branch by itself.
 
     What is left of the decoded basket in which the last range ended is kept, so that the next range starts from it;
-    ranges in any other order are right too, only slower. ``lock`` guards the file's one position; everything else
-    here belongs to one thread at a time.
+    ranges in any other order are right too, only slower. For one thread at a time.
     """
 
-    def __init__(self, branch: Any, name: str, layout: Layout, where: str, lock: Lock) -> None:
+    def __init__(self, branch: Any, name: str, layout: Layout, file: LocalFile) -> None:
         self._branch = branch
         self._layout = layout
-        self._where = f"{where}: branch {name!r}"
-        self._lock = lock
+        self._where = f"{file.path}: branch {name!r}"
+        self._bytes = file
         self._last: tuple[int, Piece] | None = None
         self._counts: BranchReader | None = None
         self.seconds = dict.fromkeys(SECONDS, 0.0)
         try:
             self.edges: list[int] = [int(edge) for edge in branch.entry_offsets]
+            self._embedded = len(self.edges) - 1 - len(branch.embedded_baskets)
         except Exception as error:
             raise ReadError(f"{self._where}: its list of baskets is damaged: {_words(error)}") from error
-        self._embedded = len(self.edges) - 1 - len(branch.embedded_baskets)
         if self.edges[0] != 0 or any(stop < start for start, stop in pairwise(self.edges)):
             raise ReadError(f"{self._where}: its list of baskets is damaged: they do not begin at 0 or go back")
 
@@ -152,23 +152,22 @@ class BranchReader:
             return self._last[1]
         self._last = None
         begin, end = self.edges[number], self.edges[number + 1]
-        ends_at = 0
         try:
             if number >= self._embedded:
                 return self._decode(self._branch.basket(number), begin, end)
-            with self._lock, self._timed("fetching"):
-                chunk, cursor = self._branch.basket_chunk_cursor(number)
-                ends_at = chunk.stop
-                chunk.wait()
-            file = self._branch.file
+            with self._timed("fetching"):
+                start = int(self._branch.member("fBasketSeek")[number])
+                found = self._bytes.read(start, int(self._branch.basket_compressed_bytes(number)))
             with self._timed("decompression"):
+                file, cursor = self._branch.file, Cursor(start)
+                chunk = Chunk.wrap(file.source, np.frombuffer(found, np.uint8), start)
                 basket = Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, self._branch)
             with self._timed("decoding"):
                 return self._decode(basket, begin, end)
         except ReadError:
             raise
         except Exception as error:  # whatever uproot or a decompressor makes of damaged bytes
-            cause = _missing(Path(self._branch.file.file_path), ends_at) or _words(error)
+            cause = str(error) if isinstance(error, TooShort) else _words(error)
             raise ReadError(f"{self._where}, entries {begin} to {end}: {cause}") from error
 
     def share_rest(self, known: list[NDArray[Any]]) -> None:
@@ -221,7 +220,7 @@ class BranchReader:
             if counter is None:
                 raise ValueError("it has neither offsets nor a counter")
             layout = Layout("flat", np.dtype(np.int64))
-            self._counts = BranchReader(counter, counter.name, layout, self._where, self._lock)
+            self._counts = BranchReader(counter, counter.name, layout, self._bytes)
         counts = self._counts.read(begin, end)
         sizes = np.asarray(counts) * interpretation.content.itemsize + interpretation.header_bytes
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
@@ -243,17 +242,6 @@ def _offsets(pieces: list[Piece], entries: int) -> NDArray[np.int64]:
 def _strings(offsets: NDArray[np.int64], content: bytes) -> NDArray[Any]:
     edges = pairwise(offsets.tolist())
     return np.array([content[start:stop].decode("utf-8", "surrogateescape") for start, stop in edges], object)
-
-
-def _missing(path: Path, ends_at: int) -> str:
-    """That the file does not reach to a byte, or no longer exists; empty if that is not what is wrong."""
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        return f"the file can no longer be read ({error.strerror})"
-    if size >= ends_at:
-        return ""
-    return f"the file ends too early: it has {size} bytes, and these entries lie before byte {ends_at}"
 
 
 def _words(error: Exception) -> str:

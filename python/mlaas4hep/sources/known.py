@@ -1,0 +1,237 @@
+"""What uproot knows of the trees of a ROOT file, learned once."""
+
+import os
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import uproot
+from uproot.source.file import MultithreadedFileSource
+
+from mlaas4hep.errors import SourceError, nearest
+from mlaas4hep.sources.branch import Branch
+from mlaas4hep.sources.kinds import UNKNOWN, Layout, layout_of
+
+__all__ = ["Known", "known_tree", "known_trees"]
+
+TREES = {"TTree", "TNtuple", "TNtupleD"}
+NAMES_SHOWN = 20
+
+MOST_KEPT = 128
+"""Trees that are remembered: as many as files are open at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """One tree: its branches with uproot's object and our layout, both by name. No file is open for it."""
+
+    name: str
+    entries: int
+    branches: dict[str, tuple[Any, Layout]]
+    schema: dict[str, Branch]
+
+
+class _Memory:
+    """Trees of files that were not changed since; the ones used last are kept."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._trees: OrderedDict[object, Known] = OrderedDict()
+
+    def get(self, key: object) -> Known | None:
+        """Return what is known under a key."""
+        with self._lock:
+            found = self._trees.pop(key, None)
+            if found is not None:
+                self._trees[key] = found
+            return found
+
+    def put(self, key: object, known: Known) -> None:
+        """Keep it."""
+        with self._lock:
+            self._trees[key] = known
+            while len(self._trees) > MOST_KEPT:
+                self._trees.popitem(last=False)
+
+
+_MEMORY = _Memory()
+
+
+def known_tree(path: str, tree: str | None) -> Known:
+    """Return what is known of one tree of a ROOT file: the one that is named, else the only one.
+
+    To ask uproot takes longer than to read some thousand events; a file of which size, time and identity are what they
+    were is not asked again.
+    """
+    key = (_identity(path), tree)
+    known = _MEMORY.get(key)
+    if known is None:
+        with _open(path) as file:
+            keys = _keys(path, file)
+            name = _choose(path, file, keys, tree)
+            known = _learn(path, name, _tree(path, file, keys.get(name, name)))
+        _MEMORY.put(key, known)
+    return known
+
+
+def known_trees(path: str) -> list[Known]:
+    """Return what is known of every tree of a ROOT file."""
+    with _open(path) as file:
+        keys = _keys(path, file)
+        if not keys:
+            raise _no_tree(path, file)
+        return [_learn(path, name, _tree(path, file, key)) for name, key in keys.items()]
+
+
+def _identity(path: str) -> tuple[object, ...]:
+    """What tells a file, and that it was not changed."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 (a Path would be made for this alone)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
+    return os.path.realpath(path), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _learn(path: str, name: str, tree: Any) -> Known:
+    """Ask uproot for everything; it takes its time for each branch."""
+    branches = {name: (_whole(branch), _layout(branch)) for name, branch in _named(tree)}
+    try:
+        counters = {id(counter) for branch, _ in branches.values() for counter in _counters(branch)}
+    except Exception as error:
+        raise SourceError(f"{path}: tree {name!r} is damaged: {_line(error)}") from error
+    described = {n: _describe(n, branch, layout, id(branch) in counters) for n, (branch, layout) in branches.items()}
+    return Known(name, int(tree.num_entries), branches, described)
+
+
+def _open(path: str) -> Any:
+    """Open a ROOT file without caches: the one thread that reads ahead holds what is still needed.
+
+    The file is read by its position, not mapped into memory: a mapped file that shrinks ends the process.
+    """
+    try:
+        size = Path(path).stat().st_size
+        file = uproot.open(
+            {path: None},
+            handler=MultithreadedFileSource,
+            use_threads=False,
+            num_workers=1,
+            object_cache=None,
+            array_cache=None,
+        )
+    except Exception as error:
+        raise SourceError(f"{path}: the ROOT file is truncated or damaged: {_line(error)}") from error
+    if size < file.file.fEND:
+        file.close()
+        raise SourceError(f"{path}: the ROOT file is truncated: {size} bytes instead of {file.file.fEND}")
+    return file
+
+
+def _keys(path: str, file: Any) -> dict[str, str]:
+    """The trees of a file by name, each with the key of its newest cycle."""
+    try:
+        classes = file.classnames(recursive=True, cycle=True)
+    except Exception as error:
+        raise SourceError(f"{path}: its list of objects is damaged: {_line(error)}") from error
+    newest: dict[str, int] = {}
+    for key, classname in classes.items():
+        if classname in TREES:
+            name, _, cycle = key.rpartition(";")
+            newest[name] = max(newest.get(name, 0), int(cycle))
+    return {name: f"{name};{cycle}" for name, cycle in newest.items()}
+
+
+def _choose(path: str, file: Any, keys: dict[str, str], tree: str | None) -> str:
+    """The name of the tree to read; a name with a cycle (``events;1``) stands for itself."""
+    known = _shorten(sorted(keys))
+    if tree is None:
+        if len(keys) == 1:
+            return next(iter(keys))
+        if not keys:
+            raise _no_tree(path, file)
+        raise SourceError(f"{path}: the file holds several trees; name one of them: {known}")
+    name = tree.strip("/")
+    classname = file.classnames(recursive=True, cycle=";" in name).get(name, "")
+    if classname in TREES:
+        return name
+    if not keys:
+        raise _no_tree(path, file)
+    what = f"{tree!r} is no tree but a {classname}" if classname else f"there is no tree {tree!r}"
+    raise SourceError(f"{path}: {what}{nearest(name, keys)}; the file holds {known}")
+
+
+def _no_tree(path: str, file: Any) -> SourceError:
+    found = file.classnames(recursive=True, cycle=False)
+    ntuples = sorted(name for name, classname in found.items() if classname.endswith("::RNTuple"))
+    if ntuples:
+        return SourceError(f"{path}: the file holds RNTuples ({_shorten(ntuples)}); this version reads TTrees only")
+    objects = [f"{name} ({what})" for name, what in found.items() if not what.startswith("TDirectory")]
+    return SourceError(f"{path}: the file holds no tree; it holds {_shorten(objects) or 'nothing'}")
+
+
+def _tree(path: str, file: Any, key: str) -> Any:
+    try:
+        return file[key]
+    except Exception as error:
+        raise SourceError(f"{path}: tree {key!r} is damaged: {_line(error)}") from error
+
+
+def _named(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Every branch by its short name; its full path where two share that, numbered where two share this."""
+    found = list(_walk(tree, ""))
+    short = Counter(branch.name for _, branch in found)
+    taken: Counter[str] = Counter()
+    for path, branch in found:
+        name = branch.name if short[branch.name] == 1 else path
+        taken[name] += 1
+        yield (name if taken[name] == 1 else f"{name}#{taken[name]}"), branch
+
+
+def _walk(parent: Any, above: str) -> Iterator[tuple[str, Any]]:
+    for branch in parent.branches:
+        path = f"{above}{branch.name}"
+        yield path, branch
+        yield from _walk(branch, f"{path}/")
+
+
+def _whole(branch: Any) -> Any:
+    """The branch with its embedded baskets, which are read from the tree itself while the file is open."""
+    try:
+        _ = branch.embedded_baskets
+    except Exception:  # the reader of this branch will fail in the same way, and say so; others do not suffer
+        return branch
+    return branch
+
+
+def _layout(branch: Any) -> Layout:
+    try:
+        return layout_of(branch.interpretation)
+    except Exception:  # uproot fails in many ways on a type it does not know; other branches do not suffer
+        return layout_of(None)
+
+
+def _counters(branch: Any) -> Iterator[Any]:
+    """The branches that count the entries of this one; they are compared by identity, since names collide."""
+    for leaf in branch.member("fLeaves"):
+        count = leaf.member("fLeafCount")
+        if count is not None and count.parent is not branch:
+            yield count.parent
+
+
+def _describe(name: str, branch: Any, layout: Layout, counter: bool) -> Branch:
+    number = "" if layout.dtype is None else layout.dtype.name
+    typename = "unknown" if layout.why_not == UNKNOWN else branch.typename
+    why_not = layout.why_not or ("counter" if counter else "")
+    return Branch(name, layout.kind, number, typename, counter, why_not)
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
+
+
+def _shorten(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
