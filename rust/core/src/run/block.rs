@@ -145,7 +145,7 @@ impl Block<'_, '_> {
                 // a list lies inside its region; and the stage has room for this row and LANES more.
                 unsafe { rows.write::<MISSING>(first + slot, data, mask) };
             }
-            self.rows.put(first, count, &scratch.stage);
+            self.rows.put(first, count, &mut scratch.stage);
         }
         settle();
     }

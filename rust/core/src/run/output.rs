@@ -7,7 +7,7 @@
 
 use std::marker::PhantomData;
 
-use super::stage::{STREAM_FROM, Stage, copy};
+use super::stage::{STREAM_FROM, Stage};
 use crate::error::{Error, Result};
 
 /// A matrix and a mask of `rows` rows and `width` columns each; the mask's bytes are 1 for padding and 0 for values.
@@ -97,32 +97,26 @@ impl Rows<'_> {
         self.placement.rows.is_none()
     }
 
-    /// Copy the first `count` rows of a stage to the rows of the events from `event` on, which must be that many;
-    /// those of events that are left out are skipped.
+    /// Send the first `count` rows of a stage to the rows of the events from `event` on, which must be that many;
+    /// those of events that are left out are skipped. Batches come in order.
     #[inline(always)]
-    pub(super) fn put(&mut self, event: usize, count: usize, stage: &Stage) {
+    pub(super) fn put(&mut self, event: usize, count: usize, stage: &mut Stage) {
+        let first = self.first + event;
+        let mut send = |slot: usize, row: usize, count: usize, last: bool| {
+            assert!(row + count <= self.rows, "rows are inside the output");
+            let start = row * self.width;
+            // SAFETY: `Output::new` saw buffers of rows * width values, borrowed as long as these Rows, and the rows
+            // belong to events of these Rows. What a stage keeps belongs to the batch before, right before these.
+            unsafe { stage.send((slot, count), self.data.add(start), self.mask.add(start), self.past, last) };
+        };
         if self.placement.rows.is_none() {
-            return self.put_at(self.first + event, count, stage.rows(0, count));
+            return send(0, first, count, event + count == self.events);
         }
         for slot in 0..count {
-            if let Some(row) = self.placement.row(self.first + event + slot) {
-                self.put_at(row, 1, stage.rows(slot, 1));
+            if let Some(row) = self.placement.row(first + slot) {
+                send(slot, row, 1, true);
             }
         }
-    }
-
-    #[inline(always)]
-    fn put_at(&mut self, row: usize, count: usize, (data, mask): (&[f32], &[u8])) {
-        assert!(row + count <= self.rows, "rows are inside the output");
-        let (start, len) = (row * self.width, count * self.width);
-        // SAFETY: `Output::new` saw buffers of rows * width values, borrowed as long as these Rows. The rows belong to
-        // events of these Rows, which are borrowed mutably while the slices live.
-        let (to_data, to_mask) = unsafe {
-            let data = std::slice::from_raw_parts_mut(self.data.add(start), len);
-            (data, std::slice::from_raw_parts_mut(self.mask.add(start), len))
-        };
-        copy(data, to_data, self.past);
-        copy(mask, to_mask, self.past);
     }
 }
 

@@ -9,17 +9,28 @@
 use super::row::LANES;
 
 /// Bytes of the matrix that are staged at once.
-const STAGE: usize = 1 << 14;
+const STAGE: usize = 1 << 13;
 
 /// Bytes of matrix and mask from which on stores go past the caches; smaller ones are better kept there.
 pub(super) const STREAM_FROM: usize = 1 << 22;
 
+/// What goes past the caches at once.
+const LINE: usize = 64;
+
 /// Some rows of the matrix and of the mask.
 #[derive(Default)]
 pub(super) struct Stage {
-    data: Vec<f32>,
-    mask: Vec<u8>,
+    data: Part<f32>,
+    mask: Part<u8>,
     width: usize,
+}
+
+/// Values of rows, behind those of the rows before them that did not fill a line.
+#[derive(Default)]
+struct Part<T> {
+    values: Vec<T>,
+    /// How many values are left of the rows before.
+    lead: usize,
 }
 
 impl Stage {
@@ -27,9 +38,9 @@ impl Stage {
     pub(super) fn arrange(&mut self, width: usize) -> usize {
         let rows = (STAGE / (4 * width.max(1))).max(1);
         self.width = width;
-        let room = rows * width + LANES;
-        self.data.resize(self.data.len().max(room), 0.0);
-        self.mask.resize(self.mask.len().max(room), 0);
+        let room = LINE + rows * width + LANES;
+        self.data.values.resize(self.data.values.len().max(room), 0.0);
+        self.mask.values.resize(self.mask.values.len().max(room), 0);
         rows
     }
 
@@ -37,28 +48,87 @@ impl Stage {
     #[inline(always)]
     pub(super) fn row(&mut self, slot: usize) -> (*mut f32, *mut u8) {
         let start = slot * self.width;
-        (self.data[start..].as_mut_ptr(), self.mask[start..].as_mut_ptr())
+        let (data, mask) = (self.data.lead + start, self.mask.lead + start);
+        (self.data.values[data..].as_mut_ptr(), self.mask.values[mask..].as_mut_ptr())
     }
 
-    /// The values and the mask of rows from `slot` on.
-    pub(super) fn rows(&self, slot: usize, count: usize) -> (&[f32], &[u8]) {
-        let range = slot * self.width..(slot + count) * self.width;
-        (&self.data[range.clone()], &self.mask[range])
+    /// Send `count` rows from `slot` on to `data` and `mask`; with `past` past the caches.
+    ///
+    /// Unless they are the `last`, what fills no line is kept: the next rows, from slot 0 on, must go right behind.
+    ///
+    /// # Safety
+    /// Both have room for them, and nobody else uses it meanwhile.
+    #[inline(always)]
+    pub(super) unsafe fn send(
+        &mut self,
+        (slot, count): (usize, usize),
+        data: *mut f32,
+        mask: *mut u8,
+        past: bool,
+        last: bool,
+    ) {
+        let (start, values) = (slot * self.width, count * self.width);
+        // SAFETY: by the caller.
+        unsafe {
+            self.data.send(start, values, data, past, last);
+            self.mask.send(start, values, mask, past, last);
+        }
     }
 }
 
-/// Copy `from` to `to`, which does not overlap it; with `past` past the caches.
-#[inline(always)]
-pub(super) fn copy<T: Copy>(from: &[T], to: &mut [T], past: bool) {
-    debug_assert_eq!(from.len(), to.len());
-    #[cfg(target_arch = "x86_64")]
-    if past {
-        let bytes = size_of_val(from).min(size_of_val(to));
-        // SAFETY: both are `bytes` long, one is borrowed mutably, and `T` is copied as it stands.
-        return unsafe { stream(from.as_ptr().cast(), to.as_mut_ptr().cast(), bytes) };
+impl<T: Copy> Part<T> {
+    /// See [`Stage::send`].
+    ///
+    /// # Safety
+    /// There is room for `count` values at `to`, and for what was kept right before it.
+    #[inline(always)]
+    unsafe fn send(&mut self, start: usize, count: usize, to: *mut T, past: bool, last: bool) {
+        let values = &mut self.values[start..start + self.lead + count];
+        // SAFETY: by the caller; a line holds whole values, so head and rest do too.
+        unsafe {
+            let (from, to) = (values.as_ptr().cast::<u8>(), to.sub(self.lead).cast::<u8>());
+            let bytes = size_of_val(values);
+            if !past {
+                return from.copy_to_nonoverlapping(to, bytes);
+            }
+            let head = to.align_offset(LINE).min(bytes);
+            from.copy_to_nonoverlapping(to, head);
+            let lines = (bytes - head) / LINE;
+            stream(from.add(head), to.add(head), lines);
+            let done = head + lines * LINE;
+            if last {
+                from.add(done).copy_to_nonoverlapping(to.add(done), bytes - done);
+                self.lead = 0;
+            } else {
+                values.copy_within(done / size_of::<T>().., 0);
+                self.lead = (bytes - done) / size_of::<T>();
+            }
+        }
     }
-    let _ = past;
-    to.copy_from_slice(from);
+}
+
+/// Copy lines past the caches.
+///
+/// # Safety
+/// They can be read at `from` and written at `to`, which begins a line.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn stream(from: *const u8, to: *mut u8, lines: usize) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+    for at in (0..lines * LINE).step_by(LINE) {
+        for part in (at..at + LINE).step_by(size_of::<__m128i>()) {
+            // SAFETY: by the caller.
+            unsafe { _mm_stream_si128(to.add(part).cast(), _mm_loadu_si128(from.add(part).cast())) };
+        }
+    }
+}
+
+/// Elsewhere an ordinary copy.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+unsafe fn stream(from: *const u8, to: *mut u8, lines: usize) {
+    // SAFETY: by the caller.
+    unsafe { from.copy_to_nonoverlapping(to, lines * LINE) }
 }
 
 /// Wait until what was copied past the caches can be seen by other threads.
@@ -71,43 +141,45 @@ pub(super) fn settle() {
     }
 }
 
-/// # Safety
-/// `bytes` bytes can be read at `from` and written at `to`; they do not overlap.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-unsafe fn stream(from: *const u8, to: *mut u8, bytes: usize) {
-    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
-    const LINE: usize = 64;
-    // SAFETY: `head + lines * LINE <= bytes`, and streamed places are multiples of 64.
-    unsafe {
-        let head = to.align_offset(LINE).min(bytes);
-        std::ptr::copy_nonoverlapping(from, to, head);
-        let lines = (bytes - head) / LINE;
-        for line in 0..lines {
-            let at = head + line * LINE;
-            for part in 0..LINE / 16 {
-                let value = _mm_loadu_si128(from.add(at + 16 * part).cast::<__m128i>());
-                _mm_stream_si128(to.add(at + 16 * part).cast::<__m128i>(), value);
-            }
-        }
-        let done = head + lines * LINE;
-        std::ptr::copy_nonoverlapping(from.add(done), to.add(done), bytes - done);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    #[test]
-    fn any_range_is_copied_whole() {
-        let from: Vec<u8> = (0..=255).cycle().take(1000).collect();
-        for (start, len) in [(0, 0), (1, 1), (3, 60), (0, 64), (7, 200), (63, 900)] {
-            let mut to = vec![9; 1000];
-            copy(&from[start..start + len], &mut to[start..start + len], true);
+    proptest! {
+        #[test]
+        fn rows_come_whole_and_nothing_else_changes(
+            width in 1_usize..80,
+            start in 0_usize..40,
+            counts in prop::collection::vec(1_usize..4, 1..6),
+            past in any::<bool>(),
+        ) {
+            let mut stage = Stage::default();
+            let rows: usize = counts.iter().sum();
+            let (mut data, mut mask) = (vec![-1.0; start + rows * width + 9], vec![9; start + rows * width + 9]);
+            let mut row = 0;
+            for (batch, &count) in counts.iter().enumerate() {
+                prop_assert!(stage.arrange(width) >= count);
+                for slot in 0..count {
+                    let (to, to_mask) = stage.row(slot);
+                    for column in 0..width {
+                        let index = (row + slot) * width + column;
+                        // SAFETY: there is room for the row.
+                        unsafe { (*to.add(column), *to_mask.add(column)) = (index as f32, index as u8) };
+                    }
+                }
+                let at = start + row * width;
+                let last = batch + 1 == counts.len();
+                // SAFETY: both are longer than that.
+                unsafe { stage.send((0, count), data[at..].as_mut_ptr(), mask[at..].as_mut_ptr(), past, last) };
+                row += count;
+            }
             settle();
-            let expected = |at: usize| if (start..start + len).contains(&at) { from[at] } else { 9 };
-            assert!(to.iter().enumerate().all(|(at, &byte)| byte == expected(at)), "{start} {len}");
+            for (at, (&value, &flag)) in data.iter().zip(&mask).enumerate() {
+                let inside = (start..start + rows * width).contains(&at);
+                let expected = if inside { ((at - start) as f32, (at - start) as u8) } else { (-1.0, 9) };
+                prop_assert_eq!((value, flag), expected);
+            }
         }
     }
 }
