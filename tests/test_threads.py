@@ -112,7 +112,7 @@ def test_another_python_thread_keeps_running(what: str, threads: int) -> None:
             plan(FLAT, threads=threads, out=out)
 
     # A call that holds the lock lets nobody tick in its middle, however often it is tried.
-    assert max(ticks_during(call) for _ in range(5)) > 2
+    assert any(ticks_during(call) > 2 for _ in range(50))
 
 
 def test_threads_of_python_may_flatten_at_once() -> None:

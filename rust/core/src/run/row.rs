@@ -21,7 +21,7 @@
 //! - places are checked once a block, not once a copy, which is why this file may be unsafe: with the runs;
 //! - regions of the scratch do not begin in the same few sets of the cache (see `normalize.rs`), and the mask of flat
 //!   branches is written by eight bytes: 1.1 x;
-//! - rows are staged in the first-level cache and leave it as whole lines, past the caches (see `stage.rs`): 1.25 x.
+//! - rows are staged in the first-level cache and leave it as whole lines, past the caches (see `stage.rs`): 1.4 x.
 
 #![allow(unsafe_code)]
 
