@@ -129,12 +129,46 @@ impl Rows<'_> {
     /// [`LANES`] more.
     #[inline(always)]
     pub(super) unsafe fn write<const MISSING: bool>(&self, event: usize, data: *mut f32, mask: *mut u8) {
-        let from = self.values.as_ptr();
-        let flags = self.flags.as_ptr();
-        // SAFETY: a flat branch has a value for each event, and the row a column for each flat branch.
+        // SAFETY: by the caller.
+        unsafe { self.write_flat::<MISSING>(event, data, mask) };
+        let mut to = Place { data, mask }.behind(self.layout.flat.len());
+        for run in &self.layout.runs {
+            // SAFETY: there is a list for each group and event, and a run's branches are in the layout.
+            let (list, sources) = unsafe {
+                let list = *self.lists.get_unchecked(run.group * self.events + event);
+                (list, self.layout.sources.get_unchecked(run.first..run.stop))
+            };
+            let from = Source {
+                values: self.values.as_ptr().wrapping_add(list.start),
+                flags: self.flags.as_ptr().wrapping_add(list.start),
+            };
+            let length = run.width.min(list.length);
+            let select = Select::new(length.min(LANES), self.pad);
+            for &source in sources {
+                // SAFETY: eight values can be read from the start of a list, and written from inside the row. What a
+                // wide branch spills falls on the next one, which is written after it.
+                unsafe {
+                    select.copy::<MISSING>(from, source, to);
+                    if run.width > LANES {
+                        self.write_wide::<MISSING>(run.width, length, from, source, to);
+                    }
+                }
+                to = to.behind(run.width);
+            }
+        }
+    }
+
+    /// The columns of flat branches, and their mask.
+    ///
+    /// # Safety
+    /// As for `write`: a flat branch has a value for each event, and the row a column for each flat branch.
+    #[inline(always)]
+    unsafe fn write_flat<const MISSING: bool>(&self, event: usize, data: *mut f32, mask: *mut u8) {
+        let (values, flags) = (self.values.as_ptr(), self.flags.as_ptr());
+        // SAFETY: by the caller.
         unsafe {
             for (column, source) in self.layout.flat.iter().enumerate() {
-                *data.add(column) = *from.add(source + event);
+                *data.add(column) = *values.add(source + event);
                 if MISSING {
                     *mask.add(column) = *flags.add(source + event);
                 }
@@ -145,36 +179,27 @@ impl Rows<'_> {
                 }
             }
         }
-        let mut to = Place { data, mask }.behind(self.layout.flat.len());
-        for run in &self.layout.runs {
-            // SAFETY: there is a list for each group and event, and a run's branches are in the layout.
-            let (list, sources) = unsafe {
-                let list = *self.lists.get_unchecked(run.group * self.events + event);
-                (list, self.layout.sources.get_unchecked(run.first..run.stop))
-            };
-            let end = run.width.min(list.length);
-            // SAFETY: eight values can be read from the start of a list, and written from inside the row.
-            let from = unsafe { Source { values: from.add(list.start), flags: flags.wrapping_add(list.start) } };
-            if run.width <= LANES {
-                let select = Select::new(end, self.pad);
-                for &source in sources {
-                    // SAFETY: as above.
-                    unsafe { select.copy::<MISSING>(from, source, to) };
-                    to = to.behind(run.width);
-                }
-                continue;
-            }
-            // What one branch spills would fall on what stands already of the next: they take turns.
-            for &source in sources {
-                for lane in (0..run.width).step_by(LANES) {
-                    let there = end.saturating_sub(lane).min(LANES);
-                    // Where nothing is left of the list, anything may be read: do not run out of the values there.
-                    let at = source + if there == 0 { 0 } else { lane };
-                    // SAFETY: as above.
-                    unsafe { Select::new(there, self.pad).copy::<MISSING>(from, at, to.behind(lane)) };
-                }
-                to = to.behind(run.width);
-            }
+    }
+
+    /// The lanes of one branch behind its first eight.
+    ///
+    /// # Safety
+    /// As for `write`: the list's values can be read at `source` behind `from`, and `width` columns written `to`.
+    #[inline(always)]
+    unsafe fn write_wide<const MISSING: bool>(
+        &self,
+        width: usize,
+        length: usize,
+        from: Source,
+        source: usize,
+        to: Place,
+    ) {
+        for lane in (LANES..width).step_by(LANES) {
+            let there = length.saturating_sub(lane).min(LANES);
+            // Where nothing is left of the list, anything may be read: do not run out of the values there.
+            let at = source + if there == 0 { 0 } else { lane };
+            // SAFETY: by the caller.
+            unsafe { Select::new(there, self.pad).copy::<MISSING>(from, at, to.behind(lane)) };
         }
     }
 }
