@@ -136,3 +136,9 @@ def test_flatten_replaces_its_own_folder(invoke: Invoke, folder: Path) -> None:
         given = params(folder, chunk_size=size)
         assert invoke("flatten", *FILES, "--out", "out", *given).status == 0
         assert len(list((folder / "out").glob("*.parquet"))) == chunks
+
+
+def test_details_tell_where_the_time_went(invoke: Invoke, folder: Path) -> None:
+    answer = invoke("specs", *FILES, *params(folder, verbose=2), "--out", "s.json")
+    assert "Where the time went" in answer.err
+    assert "Where the time went" not in invoke("specs", *FILES, *params(folder, verbose=1), "--out", "s.json").err

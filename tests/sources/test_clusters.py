@@ -1,10 +1,12 @@
 """Clusters cover every event once, stay below 32 MB, and cut baskets only where they must."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlaas4hep.sources.clusters import LEAST, MOST, join
+from mlaas4hep.sources.clusters import LEAST, MOST, join, stagger
 
 EDGES = st.lists(st.integers(1, 999), unique=True, max_size=30).map(lambda edges: np.array([0, *sorted(edges), 1000]))
 
@@ -55,3 +57,17 @@ def test_baskets_are_not_cut_without_need(event_bytes: float) -> None:
     assert {begin for begin, _ in clusters} <= set(edges.tolist())
     sizes = [(end - begin) * event_bytes for begin, end in clusters]
     assert all(LEAST <= size <= MOST for size in sizes[:-1])
+
+
+@given(
+    sizes=st.lists(st.integers(1, 50), max_size=8),
+    start=st.integers(0, 9),
+    share=st.floats(0, 1, exclude_min=True),
+)
+def test_staggered_ranges_hold_every_entry_once_and_are_no_larger(sizes: list[int], start: int, share: float) -> None:
+    edges = [start, *(start + stop for stop in np.cumsum(sizes).tolist())]
+    ranges = list(pairwise(edges))
+    found = stagger(ranges, share)
+    assert [entry for begin, end in found for entry in range(begin, end)] == list(range(start, edges[-1]))
+    assert max((end - begin for begin, end in found), default=0) <= max(sizes, default=0) + 1
+    assert stagger(ranges, 1.0) == ranges
