@@ -131,6 +131,7 @@ class Dataset:
         self._threads = resolve_threads(threads)
         self.inputs: list[Input] = resolve(files, tree, redirector)
         lines = self.inputs[-1].line + 1
+        given = _specs(specs)
         with _named(specs):
             self._first_pass = FirstPass(
                 self.inputs,
@@ -138,7 +139,7 @@ class Dataset:
                 select=select,
                 exclude=exclude,
                 identifier=_names(identifier),
-                specs=_specs(specs),
+                specs=given,
                 classes=classes,
                 split=_fractions(split),
                 seed=self._seed,
@@ -305,7 +306,7 @@ def _named(specs: object) -> Iterator[None]:
     try:
         yield
     except SpecsError as error:
-        named = isinstance(specs, (str, os.PathLike)) and not str(error).startswith(os.fspath(specs))
+        named = isinstance(specs, (str, os.PathLike))
         raise SpecsError(f"{specs}: {error}" if named else str(error)) from None
 
 

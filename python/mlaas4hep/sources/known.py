@@ -3,6 +3,7 @@
 import os
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -198,10 +199,8 @@ def _walk(parent: Any, above: str) -> Iterator[tuple[str, Any]]:
 
 def _whole(branch: Any) -> Any:
     """The branch with its embedded baskets, which are read from the tree itself while the file is open."""
-    try:
+    with suppress(Exception):  # the reader of this branch will fail in the same way, and say so; others do not suffer
         _ = branch.embedded_baskets
-    except Exception:  # the reader of this branch will fail in the same way, and say so; others do not suffer
-        return branch
     return branch
 
 

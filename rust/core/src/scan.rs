@@ -87,8 +87,7 @@ impl Work for BlockScan<'_> {
 fn scan_lists(lists: &Lists<'_>) -> Found {
     let width = lists.longest() as u64;
     if lists.validity().all_valid() {
-        let (start, stop) = lists.extent();
-        return Found { width, ..scan_values(&lists.content().slice(start, stop - start)) };
+        return Found { width, ..scan_values(&lists.inside()) };
     }
     // Values behind null lists do not exist, so lists are looked at one by one.
     let mut found = Found { width, ..Found::default() };
