@@ -45,6 +45,8 @@ pub enum Error {
     MergeBranches { branch: String },
     #[error("specs cannot be merged: branch '{branch}' is {first} in one of them and {second} in another")]
     MergeKinds { branch: String, first: Kind, second: Kind },
+    #[error("specs cannot be merged: they were made with different formulas and cuts")]
+    MergePreproc,
     #[error("{what}: line {line}, column {column}: {reason}")]
     Json { what: &'static str, line: usize, column: usize, reason: String },
     #[error("{what}: {place} is {found}; it must be {expected}")]
@@ -57,6 +59,19 @@ pub enum Error {
     Version { what: &'static str, found: u64, known: u64 },
     #[error("specs: branch '{branch}': the minimum {min} is above the maximum {max}")]
     RangeReversed { branch: String, min: String, max: String },
+
+    #[error("{place}: {message}{shown}")]
+    Formula { place: String, message: String, shown: String },
+    #[error("event {event}: the result is beyond int64{shown}")]
+    Overflow { event: usize, shown: String },
+    #[error("event {event}: branch '{branch}' is {value}; a formula takes integers up to 2^63 - 1")]
+    TooLarge { event: usize, branch: String, value: u64 },
+    #[error(
+        "event {event}: '{first}' has {found} entries and '{second}' has {expected}; both need the same number{shown}"
+    )]
+    Lengths { event: usize, first: String, found: usize, second: String, expected: usize, shown: String },
+    #[error("specs: new branch '{branch}' is not in them; scan the data with these formulas and cuts")]
+    NotScanned { branch: String },
 
     #[error("normalize is '{found}'; it must be 'minmax' or 'none'")]
     Normalize { found: String },
@@ -89,6 +104,8 @@ pub enum Fault {
     Branch,
     /// Specs or a plan are wrong.
     Specs,
+    /// A formula is wrong, or does not fit its data.
+    Expression,
     /// An argument is wrong.
     Argument,
     /// The machine refused something.
@@ -111,6 +128,8 @@ impl Error {
             MissingBranch { .. } | WrongKind { .. } | UnknownBranch { .. } | ColumnClash { .. } => Fault::Branch,
             NothingToMerge | MergeBranches { .. } | MergeKinds { .. } | Json { .. } | Field { .. } => Fault::Specs,
             MissingField { .. } | TwoPlaces { .. } | Version { .. } | RangeReversed { .. } => Fault::Specs,
+            MergePreproc | NotScanned { .. } => Fault::Specs,
+            Formula { .. } | Overflow { .. } | TooLarge { .. } | Lengths { .. } => Fault::Expression,
             Normalize { .. } | WidthOfFlat { .. } | TooWide { .. } | OutShape { .. } | Argument { .. } => {
                 Fault::Argument
             }

@@ -3,12 +3,15 @@
 //! - [`column`]: views of flat and jagged columns, validated once
 //! - [`schema`]: kinds and types of branches
 //! - [`scan`](mod@scan), [`specs`]: the first pass and what it learned
+//! - [`expr`]: formulas compiled to steps
 //! - [`plan`]: specs compiled to steps
 //! - [`run`](mod@run): the second pass, a plan over columns into matrix and mask
 //! - [`schedule`]: parts, mixing, chunks and order, from counts and a seed
 
 pub mod column;
+mod elementary;
 pub mod error;
+pub mod expr;
 pub mod plan;
 pub mod pool;
 pub mod run;

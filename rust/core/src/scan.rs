@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::column::{Array, Bools, Lists, Native, Segment, Table, Validity, Values, with_numbers};
 use crate::error::Result;
+use crate::expr::Program;
 use crate::pool;
+use crate::run::each_new;
 use crate::schema::{DType, Kind, TypeSet};
 use crate::simd::{Work, fastest};
 use crate::specs::{BranchSpecs, Counts, Number, Specs, larger, smaller};
@@ -35,6 +37,22 @@ pub fn scan(table: &Table<'_>, threads: Option<usize>) -> Result<Specs> {
         (column.name().to_owned(), found.branch(column.kind(), types))
     });
     Ok(Specs::new(branches.collect::<BTreeMap<_, _>>(), table.events() as u64))
+}
+
+/// Scan the new branches of a program, over all events of a table in memory; see [`scan`].
+pub fn scan_new(program: &Program, table: &Table<'_>, threads: Option<usize>) -> Result<BTreeMap<String, BranchSpecs>> {
+    let mut found = vec![Found::default(); program.defined().len()];
+    each_new(program, table, threads, |found: &mut Vec<Found>, number, array| {
+        found.resize(program.defined().len(), Found::default());
+        found[number].add(&fastest(BlockScan(array)));
+    })?
+    .iter()
+    .for_each(|part| found.iter_mut().zip(part).for_each(|(found, part)| found.add(part)));
+    let branches = program.defined().iter().zip(&found).map(|(defined, found)| {
+        let (kind, dtype) = program.branch_of(defined);
+        (defined.name.clone(), found.branch(kind, TypeSet::of(dtype)))
+    });
+    Ok(branches.collect())
 }
 
 /// The blocks of every column of a segment, each with the column's number.

@@ -1,5 +1,6 @@
 //! Kinds and types of branches.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -130,6 +131,9 @@ impl fmt::Display for DType {
         formatter.write_str(self.name())
     }
 }
+
+/// What a source promises: kind and type of every branch.
+pub type Schema = BTreeMap<String, (Kind, DType)>;
 
 /// The types that a branch was seen with.
 ///

@@ -1,9 +1,11 @@
 //! From specs to branches, steps and names of columns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
-use super::{BranchPlan, Normalize, Step};
+use super::{BranchPlan, Normalize, Source, Step};
 use crate::error::{Error, Result};
+use crate::expr::Program;
 use crate::schema::Kind;
 use crate::specs::Specs;
 
@@ -28,7 +30,7 @@ impl Default for Options {
 }
 
 /// The branches in the order of the matrix: flat ones by name, then jagged ones by name.
-pub(super) fn branches(specs: &Specs, options: &Options) -> Result<Vec<BranchPlan>> {
+pub(super) fn branches(specs: &Specs, program: &Program, options: &Options) -> Result<Vec<BranchPlan>> {
     let minmax = match options.normalize.as_str() {
         "minmax" => true,
         "none" => false,
@@ -38,6 +40,12 @@ pub(super) fn branches(specs: &Specs, options: &Options) -> Result<Vec<BranchPla
         let found = options.pad_value.to_string();
         return Err(Error::Argument { what: "pad_value", found, expected: "a finite float32 number" });
     }
+    for defined in program.defined() {
+        let (kind, _) = program.branch_of(defined);
+        if !specs.of_kind(kind).any(|(name, _)| name == defined.name) {
+            return Err(Error::NotScanned { branch: defined.name.clone() });
+        }
+    }
     for branch in options.widths.keys() {
         if specs.branch(branch)?.kind == Kind::Flat {
             return Err(Error::WidthOfFlat { branch: branch.clone() });
@@ -46,27 +54,49 @@ pub(super) fn branches(specs: &Specs, options: &Options) -> Result<Vec<BranchPla
     let mut column = 0_usize;
     let mut plans = Vec::new();
     for (name, branch) in specs.of_kind(Kind::Flat).chain(specs.of_kind(Kind::Jagged)) {
-        let dtype = branch.dtype();
+        let number = program.defined().iter().position(|defined| defined.name == name);
+        let source = number.map_or(Source::Data, Source::Formula);
+        let dtype = number.map_or(branch.dtype(), |number| program.branch_of(&program.defined()[number]).1);
         let range = branch.range.map(|(min, max)| (min.promoted(dtype), max.promoted(dtype)));
         let normalize = if minmax { Normalize::MinMax(range) } else { Normalize::None };
         let width = options.widths.get(name).copied().unwrap_or(branch.width);
         let width = usize::try_from(width).unwrap_or(usize::MAX);
-        plans.push(BranchPlan { name: name.to_owned(), kind: branch.kind, dtype, normalize, width, column });
+        let (name, kind) = (name.to_owned(), branch.kind);
+        plans.push(BranchPlan { name, kind, dtype, source, normalize, width, column });
         column = column.saturating_add(width);
     }
     Ok(plans)
 }
 
-/// Four steps for each branch.
-pub(super) fn steps(branches: &[BranchPlan]) -> Vec<Step> {
+/// The steps of cuts, the cuts, the steps of new branches, and four steps for each branch of the matrix.
+pub(super) fn steps(program: &Program, branches: &[BranchPlan]) -> Vec<Step> {
+    let formulas = |range: Range<usize>| range.map(|out| Step::Formula { out });
+    let base = program.steps().len();
     let of_branch = |(index, branch): (usize, &BranchPlan)| {
-        let slot = 3 * index;
-        let load = Step::Load { out: slot, branch: branch.name.clone(), kind: branch.kind, dtype: branch.dtype };
+        let slot = base + 3 * index;
+        let (name, kind, dtype) = (branch.name.clone(), branch.kind, branch.dtype);
+        let first = match branch.source {
+            Source::Data => Step::Load { out: slot, branch: name, kind, dtype },
+            Source::Formula(number) => Step::Define { input: program.defined()[number].slot, out: slot, number },
+        };
         let scale = Step::Scale { input: slot, out: slot + 1, normalize: branch.normalize };
         let pad = Step::Pad { input: slot + 1, out: slot + 2, width: branch.width };
-        [load, scale, pad, Step::Store { input: slot + 2, column: branch.column }]
+        [first, scale, pad, Step::Store { input: slot + 2, column: branch.column }]
     };
-    branches.iter().enumerate().flat_map(of_branch).collect()
+    let mut steps: Vec<Step> = formulas(0..program.cut_steps).collect();
+    steps.extend((0..program.selects().len()).map(|number| Step::Select { number }));
+    steps.extend(formulas(program.cut_steps..base));
+    steps.extend(branches.iter().enumerate().flat_map(of_branch));
+    steps
+}
+
+/// The branches that are read from the data, each once: those of the matrix first.
+pub(super) fn reads(program: &Program, branches: &[BranchPlan]) -> Vec<String> {
+    let from_data = branches.iter().filter(|branch| branch.source == Source::Data).map(|branch| branch.name.as_str());
+    let [cuts, new] = program.reads();
+    let mut seen = HashSet::new();
+    let all = from_data.chain(cuts.iter().map(|read| read.0)).chain(new.iter().map(|read| read.0));
+    all.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
 }
 
 /// `name` for flat branches, `name_0 ...` for jagged ones; each must be unique.

@@ -3,26 +3,35 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{BranchPlan, Normalize, Slot, Step};
+use super::formula_json::{self, define_to_json, formula_to_json, select_to_json};
+use super::{BranchPlan, Normalize, Slot, Source, Step};
 use crate::error::{Error, Result};
+use crate::expr::{Defined, FormulaStep, Program, Select};
 use crate::schema::{DType, Kind};
 use crate::specs::Number;
 
-const WHAT: &str = "plan";
+pub(super) const WHAT: &str = "plan";
 const VERSION: u64 = 1;
 
-pub(super) fn write(steps: &[Step], names: &[String], pad_value: f32) -> String {
+pub(super) fn write(program: &Program, steps: &[Step], names: &[String], pad_value: f32) -> String {
     let pad_value = f64::from(pad_value);
-    let steps: Vec<Value> = steps.iter().map(|step| step_to_json(step, pad_value)).collect();
-    json!({"version": VERSION, "columns": names, "pad_value": pad_value, "steps": steps}).to_string()
+    let steps: Vec<Value> = steps.iter().map(|step| step_to_json(program, step, pad_value)).collect();
+    let mut whole = json!({"version": VERSION, "columns": names, "pad_value": pad_value, "steps": steps});
+    if !program.steps().is_empty() {
+        whole["formulas"] = json!(program.formulas);
+    }
+    whole.to_string()
 }
 
 pub(super) fn hash(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn step_to_json(step: &Step, pad_value: f64) -> Value {
+fn step_to_json(program: &Program, step: &Step, pad_value: f64) -> Value {
     match step {
+        Step::Formula { out } => formula_to_json(program, *out),
+        Step::Select { number } => select_to_json(&program.selects()[*number]),
+        Step::Define { input, out, number } => define_to_json(program, *input, *out, *number),
         Step::Load { out, branch, kind, dtype } => {
             json!({"op": "load", "out": out, "branch": branch, "kind": kind.name(), "type": dtype.name()})
         }
@@ -42,9 +51,18 @@ fn step_to_json(step: &Step, pad_value: f64) -> Value {
 
 /// What stands in a plan's JSON.
 pub(super) struct Read {
-    pub(super) steps: Vec<Step>,
+    pub(super) formulas: Vec<String>,
+    pub(super) steps: Vec<ReadStep>,
     pub(super) names: Vec<String>,
     pub(super) pad_value: f32,
+}
+
+/// A step as it was read; see [`link`] for how they belong together.
+pub(super) enum ReadStep {
+    Formula { out: Slot, step: FormulaStep },
+    Select(Select),
+    Define { input: Slot, out: Slot, branch: String, kind: Kind, dtype: DType },
+    Matrix(Step),
 }
 
 /// Columns that are not those which the steps make.
@@ -52,7 +70,7 @@ pub(super) fn wrong_names(found: &[String]) -> Error {
     Error::field(WHAT, "key 'columns'", &json!(found), "the names of the columns that the steps store")
 }
 
-/// Every step by itself; see [`link`] for how they belong together.
+/// Every step by itself.
 pub(super) fn read(text: &str) -> Result<Read> {
     let value: Value = serde_json::from_str(text).map_err(|error| Error::from_serde(WHAT, &error))?;
     let whole = Reader { place: "the whole".to_owned(), map: object(&value, "the whole")? };
@@ -61,12 +79,8 @@ pub(super) fn read(text: &str) -> Result<Read> {
         return Err(Error::Version { what: WHAT, found, known: VERSION });
     }
     let pad_value = whole.float("pad_value")?;
-    let names = whole.get("columns")?;
-    let Some(names) =
-        names.as_array().and_then(|names| names.iter().map(|name| name.as_str().map(str::to_owned)).collect())
-    else {
-        return Err(Error::field(WHAT, "key 'columns'", names, "a list of names"));
-    };
+    let names = whole.texts("columns")?;
+    let formulas = if whole.map.contains_key("formulas") { whole.texts("formulas")? } else { Vec::new() };
     let steps = whole.get("steps")?;
     let Some(list) = steps.as_array() else {
         return Err(Error::field(WHAT, "key 'steps'", steps, "a list of steps"));
@@ -76,81 +90,126 @@ pub(super) fn read(text: &str) -> Result<Read> {
     for (index, step) in list.iter().enumerate() {
         let place = format!("step {index}");
         let reader = Reader { map: object(step, &place)?, place };
-        read.push(reader.step(&mut types, pad_value)?);
+        read.push(match formula_json::step(&reader, &mut types)? {
+            Some(step) => step,
+            None => ReadStep::Matrix(reader.step(&mut types, pad_value)?),
+        });
     }
-    Ok(Read { steps: read, names, pad_value })
+    Ok(Read { formulas, steps: read, names, pad_value })
 }
 
-/// The branches that the steps make up; steps that do not belong together are an error.
-pub(super) fn link(steps: &[Step]) -> Result<Vec<BranchPlan>> {
-    let broken = |index: usize, expected: &str| Error::Field {
+/// A step that does not belong where it stands.
+pub(super) fn broken(index: usize, expected: &str) -> Error {
+    Error::Field {
         what: WHAT,
         place: format!("step {index}"),
         found: "out of place".to_owned(),
         expected: expected.to_owned(),
-    };
-    let mut branches: Vec<BranchPlan> = Vec::new();
-    let mut next = 0;
-    for (index, group) in steps.chunks(4).enumerate() {
-        let [Step::Load { out, branch, kind, dtype }, scale, pad, store] = group else {
-            return Err(broken(4 * index, "the first of load, scale, pad and store of one branch"));
-        };
-        let (Step::Scale { input: loaded, out: scaled, normalize }, Step::Pad { input, out: padded, width }) =
-            (scale, pad)
-        else {
-            return Err(broken(4 * index + 1, "scale, and then pad"));
-        };
-        let Step::Store { input: stored, column } = store else {
-            return Err(broken(4 * index + 3, "store"));
-        };
-        let linked = (loaded, input, stored) == (out, scaled, padded);
-        let flat_is_single = *kind == Kind::Jagged || *width == 1;
-        let flat_is_first = *kind == Kind::Jagged || branches.iter().all(|known| known.kind == Kind::Flat);
-        if !(linked
-            && flat_is_single
-            && flat_is_first
-            && *column == next
-            && branches.iter().all(|known| known.name != *branch))
-        {
-            return Err(broken(
-                4 * index,
-                "linked to its neighbours, of a new branch, in the next free column, flat before jagged",
-            ));
-        }
-        next += width;
-        let (name, normalize) = (branch.clone(), *normalize);
-        branches.push(BranchPlan { name, kind: *kind, dtype: *dtype, normalize, width: *width, column: *column });
     }
-    Ok(branches)
 }
 
-fn object<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>> {
+/// The program and the branches that the steps make up; steps that do not belong together are an error.
+pub(super) fn link(formulas: Vec<String>, steps: &[ReadStep]) -> Result<(Program, Vec<BranchPlan>)> {
+    let in_formulas = |step: &ReadStep| matches!(step, ReadStep::Formula { .. } | ReadStep::Select(_));
+    let begin = steps.iter().position(|step| !in_formulas(step)).unwrap_or(steps.len());
+    let mut program = formula_json::link(formulas, &steps[..begin])?;
+    let mut branches: Vec<BranchPlan> = Vec::new();
+    for (number, group) in steps[begin..].chunks(4).enumerate() {
+        let branch = link_branch(&mut program, &branches, begin + 4 * number, group)?;
+        branches.push(branch);
+    }
+    // New branches are numbered in the order of their names.
+    program.defined.sort_by(|left, right| left.name.cmp(&right.name));
+    for branch in branches.iter_mut().filter(|branch| branch.source != Source::Data) {
+        let number = program.defined.iter().position(|defined| defined.name == branch.name);
+        branch.source = number.map_or(Source::Data, Source::Formula);
+    }
+    Ok((program, branches))
+}
+
+/// The branch that four steps make up, which begin with step `index`.
+fn link_branch(program: &mut Program, known: &[BranchPlan], index: usize, group: &[ReadStep]) -> Result<BranchPlan> {
+    let [first, ReadStep::Matrix(scale), ReadStep::Matrix(pad), ReadStep::Matrix(store)] = group else {
+        return Err(broken(index, "the first of load (or define), scale, pad and store of one branch"));
+    };
+    let (out, name, kind, dtype, source) = match first {
+        ReadStep::Matrix(Step::Load { out, branch, kind, dtype }) => (*out, branch, *kind, *dtype, Source::Data),
+        ReadStep::Define { input, out, branch, kind, dtype } => {
+            program.defined.push(Defined { name: branch.clone(), slot: *input });
+            (*out, branch, *kind, *dtype, Source::Formula(program.defined.len() - 1))
+        }
+        _ => return Err(broken(index, "the first of load (or define), scale, pad and store of one branch")),
+    };
+    if let (Source::Formula(_), Some(defined)) = (source, program.defined.last()) {
+        if defined.slot >= program.steps().len() || program.branch_of(defined) != (kind, dtype) {
+            return Err(broken(index, "a value of the formulas, of its kind and type"));
+        }
+    }
+    let (Step::Scale { input: loaded, out: scaled, normalize }, Step::Pad { input, out: padded, width }) = (scale, pad)
+    else {
+        return Err(broken(index + 1, "scale, and then pad"));
+    };
+    let Step::Store { input: stored, column } = store else {
+        return Err(broken(index + 3, "store"));
+    };
+    let linked = (*loaded, input, stored) == (out, scaled, padded);
+    let flat_is_single = kind == Kind::Jagged || *width == 1;
+    let flat_is_first = kind == Kind::Jagged || known.iter().all(|known| known.kind == Kind::Flat);
+    let next = known.last().map_or(0, |last| last.column + last.width);
+    let unknown = known.iter().all(|known| known.name != *name);
+    if !(linked && flat_is_single && flat_is_first && *column == next && unknown) {
+        return Err(broken(
+            index,
+            "linked to its neighbours, of a new branch, in the next free column, flat before jagged",
+        ));
+    }
+    let (name, normalize, width) = (name.clone(), *normalize, *width);
+    Ok(BranchPlan { name, kind, dtype, source, normalize, width, column: *column })
+}
+
+pub(super) fn object<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>> {
     value.as_object().ok_or_else(|| Error::field(WHAT, place, value, "an object"))
 }
 
 /// One object of the plan and where it stands.
-struct Reader<'a> {
-    place: String,
-    map: &'a Map<String, Value>,
+pub(super) struct Reader<'a> {
+    pub(super) place: String,
+    pub(super) map: &'a Map<String, Value>,
 }
 
 impl<'a> Reader<'a> {
-    fn get(&self, key: &str) -> Result<&'a Value> {
+    pub(super) fn get(&self, key: &str) -> Result<&'a Value> {
         let missing = || Error::MissingField { what: WHAT, place: format!("key '{key}' of {}", self.place) };
         self.map.get(key).ok_or_else(missing)
     }
 
-    fn wrong(&self, key: &str, expected: &str) -> Error {
+    pub(super) fn wrong(&self, key: &str, expected: &str) -> Error {
         let found = self.map.get(key).unwrap_or(&Value::Null);
         Error::field(WHAT, &format!("key '{key}' of {}", self.place), found, expected)
     }
 
-    fn text(&self, key: &str) -> Result<&'a str> {
+    pub(super) fn text(&self, key: &str) -> Result<&'a str> {
         self.get(key)?.as_str().ok_or_else(|| self.wrong(key, "a text"))
     }
 
+    fn texts(&self, key: &str) -> Result<Vec<String>> {
+        let value = self.get(key)?;
+        let texts =
+            value.as_array().and_then(|list| list.iter().map(|text| text.as_str().map(str::to_owned)).collect());
+        texts.ok_or_else(|| Error::field(WHAT, &format!("key '{key}'"), value, "a list of texts"))
+    }
+
+    /// Kind and type of a branch.
+    pub(super) fn kind_and_type(&self) -> Result<(Kind, DType)> {
+        let kind = Kind::from_name(self.text("kind")?);
+        let kind = kind.ok_or_else(|| self.wrong("kind", "\"flat\" or \"jagged\""))?;
+        let dtype = DType::from_name(self.text("type")?);
+        let dtype = dtype.ok_or_else(|| self.wrong("type", "the name of a type, such as \"float32\""))?;
+        Ok((kind, dtype))
+    }
+
     /// A width, column or number of a value; anything large is a mistake.
-    fn count(&self, key: &str) -> Result<usize> {
+    pub(super) fn count(&self, key: &str) -> Result<usize> {
         let count = self.get(key)?.as_u64().filter(|&count| count <= u64::from(u32::MAX));
         count.map(|count| count as usize).ok_or_else(|| self.wrong(key, "a whole number below 2^32"))
     }
@@ -165,10 +224,7 @@ impl<'a> Reader<'a> {
         let input = || self.count("in");
         match self.text("op")? {
             "load" => {
-                let kind = Kind::from_name(self.text("kind")?);
-                let kind = kind.ok_or_else(|| self.wrong("kind", "\"flat\" or \"jagged\""))?;
-                let dtype = DType::from_name(self.text("type")?);
-                let dtype = dtype.ok_or_else(|| self.wrong("type", "the name of a type, such as \"float32\""))?;
+                let (kind, dtype) = self.kind_and_type()?;
                 let out = self.count("out")?;
                 types.push((out, dtype));
                 Ok(Step::Load { out, branch: self.text("branch")?.to_owned(), kind, dtype })
@@ -184,7 +240,7 @@ impl<'a> Reader<'a> {
             }
             "pad" => Ok(Step::Pad { input: input()?, out: self.count("out")?, width: self.count("width")? }),
             "store" => Ok(Step::Store { input: input()?, column: self.count("column")? }),
-            _ => Err(self.wrong("op", "\"load\", \"scale\", \"pad\" or \"store\"")),
+            _ => Err(self.wrong("op", "the name of a step, as \"load\"")),
         }
     }
 

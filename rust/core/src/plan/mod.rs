@@ -5,6 +5,7 @@
 //! load and store without a change to those that are there.
 
 mod compile;
+mod formula_json;
 mod json;
 
 pub use compile::Options;
@@ -12,6 +13,7 @@ pub use compile::Options;
 use std::collections::HashMap;
 
 use crate::error::Result;
+use crate::expr::Program;
 use crate::schema::{DType, Kind};
 use crate::specs::{Number, Specs};
 
@@ -50,6 +52,25 @@ pub enum Step {
         /// Values of every event.
         width: usize,
     },
+    /// Compute a value; its number is that of the step in the program.
+    Formula {
+        /// The value made.
+        out: Slot,
+    },
+    /// Keep the events that pass a cut.
+    Select {
+        /// The program's cut of this number.
+        number: usize,
+    },
+    /// Take a value as a new branch.
+    Define {
+        /// The value taken.
+        input: Slot,
+        /// The value made.
+        out: Slot,
+        /// The program's new branch of this number.
+        number: usize,
+    },
     /// Write the value into the matrix.
     Store {
         /// The value taken.
@@ -57,6 +78,15 @@ pub enum Step {
         /// First column of the matrix that it fills.
         column: usize,
     },
+}
+
+/// Where the values of a branch come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From the data.
+    Data,
+    /// From the program's new branch of this number.
+    Formula(usize),
 }
 
 /// How values are normalised.
@@ -77,6 +107,8 @@ pub struct BranchPlan {
     pub kind: Kind,
     /// The type that values are converted to first.
     pub dtype: DType,
+    /// Where they come from.
+    pub source: Source,
     /// How they are normalised.
     pub normalize: Normalize,
     /// Columns of the matrix; 1 for a flat branch.
@@ -88,8 +120,11 @@ pub struct BranchPlan {
 /// A compiled transformation of columns into matrix and mask.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    program: Program,
     branches: Vec<BranchPlan>,
-    /// The position of each branch.
+    /// The branches of the data that are read: those of the matrix in its order, then those of formulas.
+    reads: Vec<String>,
+    /// The position of each of them.
     positions: HashMap<String, usize>,
     names: Vec<String>,
     pad_value: f32,
@@ -98,24 +133,26 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compile specs.
-    pub fn new(specs: &Specs, options: &Options) -> Result<Plan> {
-        let branches = compile::branches(specs, options)?;
-        Plan::of_branches(branches, options.pad_value)
+    /// Compile specs, and the formulas and cuts of `program`, with which the specs were made.
+    pub fn new(specs: &Specs, program: Program, options: &Options) -> Result<Plan> {
+        let branches = compile::branches(specs, &program, options)?;
+        Plan::of_branches(program, branches, options.pad_value)
     }
 
-    fn of_branches(branches: Vec<BranchPlan>, pad_value: f32) -> Result<Plan> {
+    fn of_branches(program: Program, branches: Vec<BranchPlan>, pad_value: f32) -> Result<Plan> {
         let names = compile::column_names(&branches)?;
-        let json = json::write(&compile::steps(&branches), &names, pad_value);
+        let json = json::write(&program, &compile::steps(&program, &branches), &names, pad_value);
         let hash = json::hash(&json);
-        let positions = branches.iter().enumerate().map(|(at, branch)| (branch.name.clone(), at)).collect();
-        Ok(Plan { branches, positions, names, pad_value, json, hash })
+        let reads = compile::reads(&program, &branches);
+        let positions = reads.iter().enumerate().map(|(at, branch)| (branch.clone(), at)).collect();
+        Ok(Plan { program, branches, reads, positions, names, pad_value, json, hash })
     }
 
     /// Read back what [`Plan::to_json`] gave.
     pub fn from_json(text: &str) -> Result<Plan> {
         let read = json::read(text)?;
-        let plan = Plan::of_branches(json::link(&read.steps)?, read.pad_value)?;
+        let (program, branches) = json::link(read.formulas, &read.steps)?;
+        let plan = Plan::of_branches(program, branches, read.pad_value)?;
         if plan.names == read.names { Ok(plan) } else { Err(json::wrong_names(&read.names)) }
     }
 
@@ -139,7 +176,18 @@ impl Plan {
         &self.branches
     }
 
-    /// The position of the branch of that name among the branches.
+    /// Formulas and cuts.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The branches of the data that are read: those of the matrix in its order, then those that only formulas and cuts
+    /// take.
+    pub fn reads(&self) -> &[String] {
+        &self.reads
+    }
+
+    /// The position of the branch of that name among those that are read.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.positions.get(name).copied()
     }

@@ -10,17 +10,20 @@
 //! lists:    | jets of all events: (0, 2) (2, 0) (2, 1) ... | leptons ... |      one stretch a group
 //! ```
 
+use super::formula::{Columns, Events, Failure, Machine};
 use super::normalize::{self, Region};
 use super::output::Rows;
 use super::row::{self, Layout, List};
 use super::stage::{Stage, settle};
 use super::{BranchCounts, Job};
 use crate::column::{Array, Lists};
-use crate::plan::BranchPlan;
+use crate::plan::{BranchPlan, Source};
 
 /// Consecutive events that one thread takes at once, as columns of one piece.
 pub(super) struct Block<'o, 'a> {
-    /// The piece of each branch of the plan.
+    /// The number of the first event in the table.
+    pub(super) first: usize,
+    /// The piece of each branch that the matrix takes from the data, and behind them of those that formulas load.
     pub(super) arrays: Vec<Array<'a>>,
     pub(super) rows: Rows<'o>,
 }
@@ -28,6 +31,15 @@ pub(super) struct Block<'o, 'a> {
 /// What one thread keeps from block to block.
 #[derive(Default)]
 pub(super) struct Scratch {
+    machine: Machine,
+    columns: Columns,
+    active: Vec<usize>,
+    rows: RowScratch,
+}
+
+/// The part of it that rows are made in.
+#[derive(Default)]
+struct RowScratch {
     normal: normalize::Scratch,
     regions: Vec<Region>,
     groups: Groups,
@@ -90,11 +102,32 @@ impl Groups {
 }
 
 impl Block<'_, '_> {
+    /// Compute the block's new branches, where the plan has some.
+    pub(super) fn compute(&self, job: &Job<'_>, scratch: &mut Scratch) -> Result<(), Failure> {
+        let Some(formulas) = &job.formulas else { return Ok(()) };
+        let count = self.rows.events();
+        scratch.active.clear();
+        scratch.active.extend((0..count).filter(|&event| self.rows.has(event)));
+        let active = (scratch.active.len() < count).then_some(scratch.active.as_slice());
+        let events = Events { first: self.first, count, active };
+        let loaded = self.arrays.len() - formulas.columns.len();
+        scratch.machine.run(formulas, &self.arrays[loaded..], events)?;
+        scratch.columns.fill(formulas.program, &scratch.machine, &events);
+        Ok(())
+    }
+
     /// Normalise the block's columns and write its rows; `counts` has an entry for each branch of the plan.
     #[inline(always)]
     pub(super) fn run(&mut self, job: &Job<'_>, scratch: &mut Scratch, counts: &mut [BranchCounts]) {
-        scratch.groups.find(&self.arrays);
-        self.normalize(job, scratch);
+        let mut loaded = self.arrays.iter();
+        let of_branch = |branch: &BranchPlan| match branch.source {
+            Source::Data => loaded.next().copied(),
+            Source::Formula(number) => scratch.columns.array(job.plan.program(), number).ok(),
+        };
+        let arrays: Vec<Array<'_>> = job.plan.branches().iter().filter_map(of_branch).collect();
+        let scratch = &mut scratch.rows;
+        scratch.groups.find(&arrays);
+        Self::normalize(&arrays, job, scratch);
         scratch.layout.arrange(job.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
         if scratch.regions.iter().any(|region| region.missing) {
             scratch.normal.complete_flags(&scratch.regions);
@@ -104,17 +137,17 @@ impl Block<'_, '_> {
         }
         for (index, (branch, counts)) in job.plan.branches().iter().zip(counts).enumerate() {
             counts.truncated += self.count_truncated(branch, index, scratch);
-            counts.missing += self.count_missing(index, scratch);
+            counts.missing += self.count_missing(&arrays[index], index, scratch);
         }
     }
 
     /// Fill every branch's region of the scratch.
     #[inline(always)]
-    fn normalize(&self, job: &Job<'_>, scratch: &mut Scratch) {
+    fn normalize(arrays: &[Array<'_>], job: &Job<'_>, scratch: &mut RowScratch) {
         scratch.normal.clear();
         scratch.regions.clear();
         let branches = job.plan.branches().iter().zip(&job.scales);
-        for ((branch, scale), array) in branches.zip(&self.arrays) {
+        for ((branch, scale), array) in branches.zip(arrays) {
             let values = match array {
                 Array::Flat(values) => *values,
                 Array::Jagged(lists) => lists.inside(),
@@ -126,7 +159,7 @@ impl Block<'_, '_> {
     /// Write the rows of the block's events, by way of the stage.
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn write_rows<const MISSING: bool>(&mut self, job: &Job<'_>, scratch: &mut Scratch) {
+    fn write_rows<const MISSING: bool>(&mut self, job: &Job<'_>, scratch: &mut RowScratch) {
         let events = self.rows.events();
         let rows = row::Rows {
             layout: &scratch.layout,
@@ -151,7 +184,7 @@ impl Block<'_, '_> {
     }
 
     /// How many values of the written events found no place in their row.
-    fn count_truncated(&self, branch: &BranchPlan, index: usize, scratch: &Scratch) -> u64 {
+    fn count_truncated(&self, branch: &BranchPlan, index: usize, scratch: &RowScratch) -> u64 {
         let groups = &scratch.groups;
         let Some(group) = groups.of_branch[index].filter(|&group| groups.longest[group] > branch.width) else {
             return 0;
@@ -163,9 +196,9 @@ impl Block<'_, '_> {
 
     /// How many values, and null lists, of the written events are missing.
     #[inline(always)]
-    fn count_missing(&self, index: usize, scratch: &Scratch) -> u64 {
+    fn count_missing(&self, array: &Array<'_>, index: usize, scratch: &RowScratch) -> u64 {
         let region = scratch.regions[index];
-        let nulls = match &self.arrays[index] {
+        let nulls = match array {
             Array::Jagged(lists) => *lists.validity(),
             Array::Flat(_) => Default::default(),
         };

@@ -4,27 +4,34 @@
 //! that threads change nothing but the time.
 
 mod block;
+mod blocks;
 mod convert;
+mod evaluate;
+pub(crate) mod formula;
 mod normalize;
 mod output;
 mod row;
 mod scale;
+mod select;
 mod stage;
 
+pub(crate) use evaluate::each_new;
+pub use evaluate::{Evaluated, Numbers, evaluate};
 pub use output::{Output, Placement};
+pub use select::{Passed, select};
 
-use crate::column::{Array, Segment, Table};
+use crate::column::Table;
 use crate::error::{Error, Result};
-use crate::plan::{BranchPlan, Plan};
+use crate::plan::{BranchPlan, Plan, Source};
 use crate::pool;
 use crate::simd::{Work, fastest};
 use block::{Block, Scratch};
+use blocks::{Limits, blocks};
+use formula::{Failure, Formulas};
 use scale::Scale;
 
-/// Events of a block, if their lists are not very long.
-const BLOCK_EVENTS: usize = 512;
-/// Values of all branches together that a block should not exceed, so that its scratch stays in the cache.
-const BLOCK_VALUES: usize = 1 << 18;
+/// A block's scratch stays in the cache.
+const LIMITS: Limits = Limits { events: 512, values: 1 << 18 };
 
 /// What a run counted for one branch, over the events that it wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,13 +45,30 @@ pub struct BranchCounts {
 /// What every block of a run needs to know.
 struct Job<'p> {
     plan: &'p Plan,
-    /// For each branch of the plan its column in the table.
+    /// The columns of the table that the matrix takes, in the plan's order, and behind them those of formulas.
     columns: Vec<usize>,
+    formulas: Option<Formulas<'p>>,
     scales: Vec<Scale>,
 }
 
-/// Run `plan` over the events of `table`, on up to `threads` threads (no number: as many as there are CPUs for): every event's row of `output` is filled whole, the
-/// others stay as they are. Returns the counts of each branch of the plan. The result does not depend on `threads`.
+impl<'p> Job<'p> {
+    fn new(plan: &'p Plan, table: &Table<'_>) -> Result<Job<'p>> {
+        let mut columns = bind(plan, table)?;
+        let program = plan.program();
+        let formulas = match program.defined() {
+            [] => None,
+            _ => Some(Formulas::bind(program, program.for_defined(), table)?),
+        };
+        columns.extend(formulas.iter().flat_map(|formulas| &formulas.columns));
+        let scales = plan.branches().iter().map(|branch| Scale::new(branch.normalize, branch.dtype)).collect();
+        Ok(Job { plan, columns, formulas, scales })
+    }
+}
+
+/// Run `plan` over the events of `table`, on up to `threads` threads (no number: as many as there are CPUs for): event
+/// i goes to row i of `output`, or to `rows[i]`, or nowhere if that is -1. Rows are filled whole, the others stay as
+/// they are. Cuts are not applied: see [`select()`]. Returns the counts of each branch of the plan. The result does not
+/// depend on `threads`.
 pub fn run(
     plan: &Plan,
     table: &Table<'_>,
@@ -52,9 +76,7 @@ pub fn run(
     rows: Option<&[i64]>,
     threads: Option<usize>,
 ) -> Result<Vec<BranchCounts>> {
-    let columns = bind(plan, table)?;
-    let scales = plan.branches().iter().map(|branch| Scale::new(branch.normalize, branch.dtype)).collect();
-    let job = Job { plan, columns, scales };
+    let job = Job::new(plan, table)?;
     let placement = match rows {
         None => Placement::in_order(table.events(), output.rows())?,
         Some(rows) => Placement::mapped(rows, table.events(), output.rows())?,
@@ -65,15 +87,25 @@ pub fn run(
     }
     let segments = table.segments();
     let mut deal = output.deal(placement);
-    let blocks = segments.iter().flat_map(|segment| cut(&job, segment)).map(|arrays| {
-        let rows = deal.next(arrays.first().map_or(0, Array::events));
-        Block { arrays, rows }
+    let blocks = segments.iter().flat_map(|segment| blocks(&job.columns, segment, LIMITS)).map(|piece| {
+        let rows = deal.next(piece.events);
+        Block { first: piece.first, arrays: piece.arrays, rows }
     });
-    let fresh = || (Scratch::default(), vec![BranchCounts::default(); plan.branches().len()]);
-    let done = pool::share(threads, table.events() > BLOCK_EVENTS, blocks, fresh, |(scratch, counts), mut block| {
-        fastest(BlockRun { block: &mut block, job: &job, scratch, counts });
+    let none = || vec![BranchCounts::default(); plan.branches().len()];
+    let fresh = || (Scratch::default(), none(), None::<Failure>);
+    let many = table.events() > LIMITS.events;
+    let done = pool::share(threads, many, blocks, fresh, |(scratch, counts, failure), mut block| {
+        match block.compute(&job, scratch) {
+            Ok(()) => fastest(BlockRun { block: &mut block, job: &job, scratch, counts }),
+            Err(found) => *failure = Some(found.first(failure.take())),
+        }
     })?;
-    Ok(done.into_iter().map(|(_, counts)| counts).fold(vec![BranchCounts::default(); plan.branches().len()], add))
+    let (mut counts, mut failure) = (none(), None);
+    for (_, part, found) in done {
+        counts = add(counts, part);
+        failure = found.map(|found: Failure| found.first(failure.take())).or(failure);
+    }
+    failure.map_or(Ok(counts), |failure| Err(failure.error))
 }
 
 /// A block's run, to be compiled for several kinds of CPU.
@@ -101,8 +133,9 @@ fn add(mut sum: Vec<BranchCounts>, part: Vec<BranchCounts>) -> Vec<BranchCounts>
     sum
 }
 
-/// For each branch of the plan its column in the table; a table in the plan's order needs no search.
+/// For each branch that the plan takes from the data its column in the table; a table in the plan's order needs no search.
 fn bind(plan: &Plan, table: &Table<'_>) -> Result<Vec<usize>> {
+    let from_data = plan.branches().iter().filter(|branch| branch.source == Source::Data);
     let find = |(position, branch): (usize, &BranchPlan)| {
         let columns = table.columns();
         let named = |index: &usize| columns.get(*index).is_some_and(|column| column.name() == branch.name);
@@ -115,39 +148,14 @@ fn bind(plan: &Plan, table: &Table<'_>) -> Result<Vec<usize>> {
         }
         Ok(index)
     };
-    plan.branches().iter().enumerate().map(find).collect()
-}
-
-/// Cut a segment into blocks: for each the arrays of the plan's branches.
-fn cut<'s, 'a>(job: &'s Job<'_>, segment: &'s Segment<'a>) -> impl Iterator<Item = Vec<Array<'a>>> + 's {
-    let arrays: Vec<Array<'a>> = job.columns.iter().map(|&column| segment.arrays[column]).collect();
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        if start == segment.events {
-            return None;
-        }
-        let mut events = BLOCK_EVENTS.min(segment.events - start);
-        while events > 1 && values(&arrays, start, events) > BLOCK_VALUES {
-            events = events.div_ceil(2);
-        }
-        start += events;
-        Some(arrays.iter().map(|array| array.slice(start - events, events)).collect())
-    })
-}
-
-/// How many values these events have in all branches.
-fn values(arrays: &[Array<'_>], start: usize, events: usize) -> usize {
-    let of_branch = |array: &Array<'_>| match array {
-        Array::Flat(_) => events,
-        Array::Jagged(lists) => lists.offsets().start(start + events) - lists.offsets().start(start),
-    };
-    arrays.iter().map(of_branch).sum()
+    from_data.enumerate().map(find).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::{Column, Data, Lists, Offsets, Validity, Values};
+    use crate::column::{Array, Column, Data, Lists, Offsets, Validity, Values};
+    use crate::expr::Program;
     use crate::plan::Options;
     use crate::scan::scan;
     use crate::schema::Kind;
@@ -177,7 +185,7 @@ mod tests {
     fn plan(width: u64) -> Plan {
         let widths = [("pt".to_owned(), width)].into();
         let options = Options { pad_value: -9.0, widths, ..Options::default() };
-        Plan::new(&scan(&table(), Some(1)).unwrap(), &options).unwrap()
+        Plan::new(&scan(&table(), Some(1)).unwrap(), Program::default(), &options).unwrap()
     }
 
     /// Matrix and mask of four rows, which hold 7 where nothing was written, and the counts of met and pt.
@@ -236,7 +244,7 @@ mod tests {
                 ONLY_BASE.set(base);
                 let specs = scan(&table, Some(1)).unwrap();
                 let options = Options { widths: [("pt".to_owned(), width)].into(), ..Options::default() };
-                let plan = Plan::new(&specs, &options).unwrap();
+                let plan = Plan::new(&specs, Program::default(), &options).unwrap();
                 let (mut data, mut mask) = (vec![7.0; events.len() * plan.width()], vec![7; events.len() * plan.width()]);
                 let mut output = Output::new(&mut data, &mut mask, events.len(), plan.width()).unwrap();
                 let counts = run(&plan, &table, &mut output, None, Some(1)).unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{BranchSpecs, Counts, Number, Parts, Specs};
 use crate::error::{Error, Result};
-use crate::schema::{DType, Kind, TypeSet};
+use crate::schema::{DType, Kind, Schema, TypeSet};
 
 const WHAT: &str = "specs";
 const VERSION: u64 = 1;
@@ -39,7 +39,13 @@ impl Specs {
         let mixed: Map<_, _> = self.branches().filter_map(mixed_types).collect();
         let counts: Map<_, _> = self.branches().filter_map(counts_to_json).collect();
         let selected = selected_to_json(&self.selected);
-        for (key, map) in [("types", types), ("mixed", mixed), ("counts", counts), ("selected", selected)] {
+        let reads = self.reads.iter().map(|(name, (kind, dtype))| (name.clone(), json!([kind.name(), dtype.name()])));
+        let reads: Map<_, _> = reads.collect();
+        if let Some(hash) = &self.preproc {
+            object["preproc"] = hash.as_str().into();
+        }
+        let maps = [("types", types), ("mixed", mixed), ("counts", counts), ("selected", selected), ("reads", reads)];
+        for (key, map) in maps {
             if !map.is_empty() {
                 object[key] = map.into();
             }
@@ -66,7 +72,8 @@ impl Specs {
         }
         let (files, total) = fields.events()?;
         let untyped = !fields.map.contains_key("types");
-        Ok(Specs { untyped, branches, files, total, selected: fields.selected()? })
+        let (preproc, reads) = (fields.preproc()?, fields.reads()?);
+        Ok(Specs { untyped, branches, files, total, selected: fields.selected()?, preproc, reads })
     }
 }
 
@@ -133,6 +140,24 @@ impl<'a> Fields<'a> {
     fn of_branch(&self, key: &str, name: &str) -> Result<&'a Value> {
         let map = as_map(self.required(key)?, &format!("key '{key}'"))?;
         map.get(name).ok_or_else(|| Error::MissingField { what: WHAT, place: format!("'{name}' in '{key}'") })
+    }
+
+    fn preproc(&self) -> Result<Option<String>> {
+        let Some(value) = self.map.get("preproc").filter(|value| !value.is_null()) else { return Ok(None) };
+        let hash = value.as_str().ok_or_else(|| Error::field(WHAT, "key 'preproc'", value, "a text"))?;
+        Ok(Some(hash.to_owned()))
+    }
+
+    fn reads(&self) -> Result<Schema> {
+        let Some(value) = self.map.get("reads") else { return Ok(Schema::new()) };
+        let one = |(name, value): (&String, &Value)| {
+            let part = |at: usize| value.get(at).and_then(Value::as_str);
+            let found = part(0).and_then(Kind::from_name).zip(part(1).and_then(DType::from_name));
+            let expected = "kind and type, as [\"flat\", \"float32\"]";
+            let found = found.ok_or_else(|| Error::field(WHAT, &format!("'{name}' in 'reads'"), value, expected))?;
+            Ok((name.clone(), found))
+        };
+        as_map(value, "key 'reads'")?.iter().map(one).collect()
     }
 
     fn branch(&self, name: &str, kind: Kind) -> Result<BranchSpecs> {

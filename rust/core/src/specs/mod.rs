@@ -9,7 +9,7 @@ pub use number::Number;
 pub(crate) use number::{larger, smaller};
 
 use crate::error::{Error, Result, hint};
-use crate::schema::{DType, Kind, TypeSet};
+use crate::schema::{DType, Kind, Schema, TypeSet};
 
 /// How many values there were. Merging adds them up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,10 @@ pub struct Specs {
     files: BTreeMap<String, u64>,
     total: u64,
     selected: BTreeMap<String, Parts>,
+    /// The hash of the formulas and cuts that they were made with.
+    preproc: Option<String>,
+    /// Kind and type of every branch that formulas and cuts read.
+    reads: Schema,
 }
 
 impl Specs {
@@ -124,6 +128,28 @@ impl Specs {
         &self.selected
     }
 
+    /// The hash of the formulas and cuts that they were made with; nothing if there were none.
+    pub fn preproc(&self) -> Option<&str> {
+        self.preproc.as_deref()
+    }
+
+    /// Kind and type of every branch that formulas and cuts read.
+    pub fn reads(&self) -> &Schema {
+        &self.reads
+    }
+
+    /// The same, made with formulas and cuts of that hash, which read these branches.
+    pub fn with_preproc(&self, preproc: String, reads: Schema) -> Specs {
+        Specs { preproc: Some(preproc), reads, ..self.clone() }
+    }
+
+    /// The same and further branches, over the same events.
+    pub fn with_branches(&self, more: BTreeMap<String, BranchSpecs>) -> Specs {
+        let mut specs = self.clone();
+        specs.branches.extend(more);
+        specs
+    }
+
     /// The same, over these files.
     pub fn with_files(&self, files: BTreeMap<String, u64>, selected: BTreeMap<String, Parts>) -> Specs {
         let total = files.values().sum();
@@ -160,8 +186,16 @@ impl Specs {
             let sum = selected.entry(file.clone()).or_default();
             sum.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
         }
-        let untyped = self.untyped || other.untyped;
-        Ok(Specs { untyped, branches, files, total: self.total + other.total, selected })
+        if self.preproc != other.preproc {
+            return Err(Error::MergePreproc);
+        }
+        let mut reads = self.reads.clone();
+        for (name, &(kind, dtype)) in &other.reads {
+            let known = reads.entry(name.clone()).or_insert((kind, dtype));
+            known.1 = TypeSet::of(known.1).union(TypeSet::of(dtype)).promoted();
+        }
+        let (untyped, total) = (self.untyped || other.untyped, self.total + other.total);
+        Ok(Specs { untyped, branches, files, total, selected, preproc: self.preproc.clone(), reads })
     }
 
     /// All of them together.
