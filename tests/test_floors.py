@@ -13,8 +13,8 @@ PACKAGE = Path(mlaas4hep.__file__).parent
 # From the lowest floor to the highest. A module may import modules of its own floor and of those below.
 FLOORS = [
     {"errors"},
-    {"_rust", "_reference", "columns", "config", "inputs", "jsonfile", "output", "threads"},
-    {"sources", "specs", "plan"},
+    {"_rust", "_reference", "columns", "config", "inputs", "jsonfile", "output", "preproc", "threads"},
+    {"formulas", "sources", "specs", "plan"},
     {"dataset", "export"},
     {"evaluate", "frameworks", "train"},
     {"cli"},
@@ -23,11 +23,11 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 # Packages that only some modules may import: a framework or a reader is one module's business.
 RESTRICTED = {
-    "awkward": {"columns", "sources"},
+    "awkward": {"columns", "formulas", "sources"},
     "click": {"cli"},
     "keras": {"frameworks", "sample"},
     "matplotlib": {"evaluate"},
-    "pyarrow": {"export"},
+    "pyarrow": {"columns", "export", "formulas"},
     "rich": {"cli"},
     "sklearn": {"evaluate"},
     "tensorflow": {"frameworks"},
@@ -98,6 +98,18 @@ def test_flattening_a_dict_loads_numpy_only() -> None:
 
 
 def test_public_names() -> None:
-    assert mlaas4hep.__all__ == ["Chunk", "Dataset", "Flat", "Plan", "Specs", "errors", "flatten", "scan"]
+    assert mlaas4hep.__all__ == [
+        "Chunk",
+        "Dataset",
+        "Flat",
+        "Plan",
+        "Preprocessing",
+        "Specs",
+        "errors",
+        "evaluate",
+        "flatten",
+        "scan",
+        "select",
+    ]
     assert dir(mlaas4hep) == sorted([*mlaas4hep.__all__, "__version__"])
     assert all(hasattr(mlaas4hep, name) for name in mlaas4hep.__all__)

@@ -4,10 +4,24 @@ from importlib.metadata import version as _version
 
 from mlaas4hep import errors
 from mlaas4hep.dataset import Chunk, Dataset
+from mlaas4hep.formulas import evaluate, select
 from mlaas4hep.plan import Flat, Plan, flatten
+from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.specs import Specs, scan
 
-__all__ = ["Chunk", "Dataset", "Flat", "Plan", "Specs", "errors", "flatten", "scan"]
+__all__ = [
+    "Chunk",
+    "Dataset",
+    "Flat",
+    "Plan",
+    "Preprocessing",
+    "Specs",
+    "errors",
+    "evaluate",
+    "flatten",
+    "scan",
+    "select",
+]
 
 __version__ = _version("mlaas4hep")
 

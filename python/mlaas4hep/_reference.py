@@ -5,7 +5,6 @@ Columns stand here in one form only, :class:`Column`; how they lie in memory is 
 function here is the twin of one step of a plan.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,14 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Column", "Result", "merge", "promote", "run", "scan"]
+from mlaas4hep._reference_formulas import STEPS, Formulas, Value, widened
+from mlaas4hep._reference_functions import NARROW, Elementary, Number, convert, elementary, minmax
 
-Number = int | float
+__all__ = ["Column", "Result", "Value", "evaluate", "merge", "promote", "run", "scan"]
+
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
-
-# The types whose values float32 holds exactly.
-NARROW = frozenset({"bool", "int8", "uint8", "int16", "uint16", "float32"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +62,16 @@ class Column:
         at = np.concatenate([np.zeros(0, np.int64), *self.lists()])
         null = np.zeros(len(at), np.bool_) if self.valid is None else ~self.valid[at]
         return self.values[at].astype(self.type), null
+
+    def kept(self, passed: Mask) -> "Column":
+        """Return the events that passed."""
+        if self.offsets is None:
+            return Column(self.values[passed], None if self.valid is None else self.valid[passed])
+        lists = [at for at, keep in zip(self.lists(), passed, strict=True) if keep]
+        at = np.concatenate([np.zeros(0, np.int64), *lists])
+        valid = None if self.valid is None else self.valid[at]
+        offsets = np.cumsum([0, *(len(one) for one in lists)])
+        return Column(self.values[at], valid, offsets, None if self.list_valid is None else self.list_valid[passed])
 
     def null_lists(self) -> int:
         """Return how many lists are null."""
@@ -174,12 +182,18 @@ def _sums(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
 
 
 class Result(NamedTuple):
-    """What running a plan gives: matrix, mask, and by branch how many values were cut off or missing."""
+    """What running a plan gives: matrix, mask, and by branch how many values were cut off or missing.
+
+    ``passed`` tells which of all events are the rows; ``flow``, for each cut, how many events passed it and all
+    before it, whether they were applied or not.
+    """
 
     data: NDArray[np.float32]
     padding_mask: Mask
     truncated: dict[str, int]
     missing: dict[str, int]
+    passed: Mask
+    flow: list[int]
 
 
 @dataclass(slots=True)
@@ -202,28 +216,67 @@ class Block:
 
 
 class Machine:
-    """Runs a plan's steps one after the other; ``state`` holds the numbered values between them."""
+    """Runs a plan's steps one after the other; ``state`` and ``formulas`` hold the numbered values between them."""
 
-    def __init__(self, columns: Mapping[str, Column], width: int) -> None:
+    def __init__(self, columns: Mapping[str, Column], width: int, training: bool, elementary: Elementary) -> None:
         """Begin with an empty matrix for the events of ``columns``."""
-        self.columns = columns
-        self.state: dict[int, Values | Block] = {}
         events = next((len(column) for column in columns.values()), 0)
-        self.result = Result(np.empty((events, width), np.float32), np.empty((events, width), np.bool_), {}, {})
+        self.columns = columns
+        self.training = training
+        self.state: dict[int, Values | Block] = {}
+        self.formulas = Formulas(events, elementary)
+        self.counted = np.ones(events, np.bool_)
+        matrix = np.empty((events, width), np.float32), np.empty((events, width), np.bool_)
+        self.result = Result(*matrix, {}, {}, np.ones(events, np.bool_), [])
+
+    def run(self, step: Mapping[str, Any]) -> None:
+        """Run one step."""
+        if step["op"] in STEPS:
+            self.formulas.run(step)
+        else:
+            MATRIX_STEPS[step["op"]](self, step)
 
     def load(self, step: Mapping[str, Any]) -> None:
-        """Take a branch in the type of the specs, and find its missing values."""
+        """Take a branch in the type of the specs: for a formula, which knows its place, or for the matrix."""
         name, type_ = step["branch"], step["type"]
         column = self.columns[name]
         if column.kind != step["kind"]:
             raise ValueError(f"branch {name!r} is {column.kind}, not {step['kind']}")
-        values, null = column.flattened()
-        absent = null | ~np.isfinite(values)
-        values = convert(np.where(absent, np.zeros((), values.dtype), values), np.dtype(type_))
-        absent |= ~np.isfinite(values)
+        values, absent = converted(column, np.dtype(type_))
         lengths = np.array([len(at) for at in column.lists()], np.int64)
+        if "at" in step:
+            self.formulas.values[step["out"]] = widened(values, absent, column.kind, lengths, self.formulas.events)
+            return
+        absent |= ~np.isfinite(values)
         self.state[step["out"]] = Values(name, type_, values, absent, lengths)
         _count(self.result.missing, name, int(np.count_nonzero(absent)) + column.null_lists())
+
+    def select(self, step: Mapping[str, Any]) -> None:
+        """Let through, and count, the events where a bool is true; :meth:`keep` drops the others."""
+        true = self.formulas.values[step["in"]].repeated(self.formulas.each).values
+        self.counted &= true
+        self.result.flow.append(int(np.count_nonzero(self.counted)))
+        if step["when"] == "always" or self.training:
+            self.result.passed[~true] = False
+
+    def keep(self) -> None:
+        """Go on with the events that passed all cuts."""
+        passed, shape = self.result.passed, (np.count_nonzero(self.result.passed), self.result.data.shape[1])
+        self.columns = {name: column.kept(passed) for name, column in self.columns.items()}
+        self.formulas.keep(passed)
+        self.result = self.result._replace(data=np.empty(shape, np.float32), padding_mask=np.empty(shape, np.bool_))
+
+    def define(self, step: Mapping[str, Any]) -> None:
+        """Take the value of a formula as a branch of the matrix."""
+        value = self.formulas.values[step["in"]]
+        value = value.repeated(self.formulas.each) if value.shape == "constant" else value
+        name, shape, type_ = step["branch"], value.shape, value.type
+        if (shape, type_) != (step["kind"], step["type"]):
+            raise ValueError(f"branch {name!r} is {shape} {type_}, not {step['kind']} {step['type']}")
+        absent = value.missing | ~np.isfinite(value.values)
+        lengths = np.ones(len(value.values), np.int64) if value.lengths is None else value.lengths
+        self.state[step["out"]] = Values(name, type_, value.values, absent, lengths)
+        _count(self.result.missing, name, int(np.count_nonzero(absent)))
 
     def scale(self, step: Mapping[str, Any]) -> None:
         """Normalise the values, each by itself, and round them to float32."""
@@ -270,61 +323,62 @@ class Machine:
         return taken
 
 
-def run(plan: Mapping[str, Any], columns: Mapping[str, Column]) -> Result:
-    """Interpret a plan, as it stands in ``plan.json``, on columns in memory."""
+MATRIX_STEPS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
+    "load": Machine.load,
+    "select": Machine.select,
+    "define": Machine.define,
+    "scale": Machine.scale,
+    "pad": Machine.pad,
+    "store": Machine.store,
+}
+
+
+def run(
+    plan: Mapping[str, Any],
+    columns: Mapping[str, Column],
+    training: bool = True,
+    elementary: Elementary = elementary,
+) -> Result:
+    """Interpret a plan, as it stands in ``plan.json``, on columns in memory.
+
+    ``elementary(name, *arrays)`` computes elementary functions. Formulas raise ``OverflowError(event)`` and, where
+    lists differ in length, ``ValueError(event)``.
+    """
     if plan["version"] != 1:
         raise ValueError(f"a plan of version {plan['version']}, not 1")
-    machine = Machine(columns, len(plan["columns"]))
-    steps = {"load": machine.load, "scale": machine.scale, "pad": machine.pad, "store": machine.store}
-    for step in plan["steps"]:
-        steps[step["op"]](step)
+    machine = Machine(columns, len(plan["columns"]), training, elementary)
+    steps = plan["steps"]
+    last = max((number for number, step in enumerate(steps) if step["op"] == "select"), default=None)
+    for number, step in enumerate(steps):
+        machine.run(step)
+        if number == last:
+            machine.keep()
     return machine.result
 
 
-def convert(values: Array, target: np.dtype[Any]) -> Array:
-    """Return finite values in another type.
+def evaluate(
+    steps: Sequence[Mapping[str, Any]],
+    slot: int,
+    columns: Mapping[str, Column],
+    elementary: Elementary = elementary,
+) -> Value:
+    """Run the steps of formulas, and return what a slot holds; every load is one for a formula."""
+    machine = Machine(columns, 0, True, elementary)
+    for step in steps:
+        machine.run({"at": None, **step})
+    return machine.formulas.values[slot]
 
-    Floats are cut towards zero for an integer type; what lies outside an integer type goes to its nearest limit. A
-    float becomes infinite where its type is too small. Bools are what is not 0.
+
+def converted(column: Column, target: np.dtype[Any]) -> tuple[Array, Mask]:
+    """Return all values in the type of the specs, and which of them have none there: those are 0.
+
+    NaN and infinities are values of float types only.
     """
-    if target.kind == "b":
-        return np.not_equal(values, 0)
-    if target.kind == "f" or values.dtype.kind == "b":
-        with np.errstate(over="ignore"):
-            return values.astype(target)
-    limits = np.iinfo(target)
-    whole = [min(max(math.trunc(value), limits.min), limits.max) for value in values.tolist()]
-    return np.array(whole, target)
-
-
-def minmax(values: Array, type_: str, low: Number | None, high: Number | None) -> NDArray[np.float32]:
-    """Return ``(x - min) * (1 / (max - min))``, rounded to float32, or +0 for constant branches."""
-    constant = np.zeros(len(values), np.float32)
-    if low is None or high is None:
-        return constant
-    if type_ in NARROW and _is_normal(_affine(np.float32, low, high)):
-        shift, _, scale = _affine(np.float32, low, high)
-        narrow: NDArray[np.float32] = (values.astype(np.float32) - shift) * scale
-        return narrow
-    divisor = 4.0 if np.isinf(_affine(np.float64, low, high)[1]) else 1.0
-    shift, length, scale = _affine(np.float64, float(low) / divisor, float(high) / divisor)
-    if length == 0.0 or np.isinf(scale):
-        return constant
-    wide: NDArray[np.float64] = (values.astype(np.float64) / divisor - shift) * scale
-    return wide.astype(np.float32)
-
-
-def _affine(arithmetic: type[np.floating[Any]], low: Number, high: Number) -> tuple[Any, Any, Any]:
-    """Minimum, range and scale, each rounded in the arithmetic's type."""
-    start = arithmetic(low)
-    length = arithmetic(high) - start
-    return start, length, arithmetic(1) / length
-
-
-def _is_normal(affine: tuple[Any, Any, Any]) -> bool:
-    """Whether range and scale are finite float32 numbers that keep all their digits."""
-    limits = np.finfo(np.float32)
-    return all(limits.smallest_normal <= abs(number) <= limits.max for number in affine[1:])
+    values, null = column.flattened()
+    if target.kind == "f":
+        return np.where(null, 0, convert(values, target)), null
+    null |= ~np.isfinite(values)
+    return convert(np.where(null, np.zeros((), values.dtype), values), target), null
 
 
 def _count(counts: dict[str, int], name: str, number: int) -> None:

@@ -4,7 +4,55 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Masked", "Plan", "Run", "Schedule", "Specs", "default_threads", "held", "parts", "scan", "shares"]
+__all__ = [
+    "Formulas",
+    "Masked",
+    "Plan",
+    "Run",
+    "Schedule",
+    "Specs",
+    "default_threads",
+    "held",
+    "parts",
+    "promoted",
+    "scan",
+    "schema",
+    "shares",
+]
+
+@final
+class Formulas:
+    def __new__(
+        cls,
+        branches: dict[str, tuple[str, str]],
+        new: list[tuple[str, str, str, bool, str]],
+        cuts: list[tuple[str, str, bool, str, str]],
+    ) -> Formulas: ...
+    @staticmethod
+    def of_one(branches: dict[str, tuple[str, str]], formula: str) -> Formulas: ...
+    @property
+    def cut_reads(self) -> list[str]: ...
+    @property
+    def new_reads(self) -> list[str]: ...
+    @property
+    def new_branches(self) -> dict[str, tuple[str, str]]: ...
+    @property
+    def cuts(self) -> list[str]: ...
+    def select(
+        self, columns: object, training: bool, threads: int | None, entries: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.bool_], list[int]]: ...
+    def complete(
+        self,
+        specs: Specs,
+        columns: object,
+        kept: list[str],
+        hash: str,
+        threads: int | None,
+        entries: NDArray[np.int64] | None = None,
+    ) -> Specs: ...
+    def evaluate(
+        self, columns: object, threads: int | None
+    ) -> tuple[NDArray[Any], NDArray[np.int64] | None, NDArray[np.bool_] | None]: ...
 
 @final
 class Masked:
@@ -49,11 +97,17 @@ class Specs:
     def total(self) -> int: ...
     @property
     def selected(self) -> dict[str, list[int]]: ...
+    @property
+    def preproc(self) -> str | None: ...
+    @property
+    def reads(self) -> dict[str, tuple[str, str]]: ...
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Plan:
-    def __new__(cls, specs: Specs, normalize: str, pad_value: float, widths: dict[str, int]) -> Plan: ...
+    def __new__(
+        cls, specs: Specs, formulas: Formulas | None, normalize: str, pad_value: float, widths: dict[str, int]
+    ) -> Plan: ...
     @staticmethod
     def from_json(text: str) -> Plan: ...
     def to_json(self) -> str: ...
@@ -64,13 +118,19 @@ class Plan:
     @property
     def branches(self) -> list[str]: ...
     @property
+    def reads(self) -> tuple[list[str], list[str]]: ...
+    @property
+    def cuts(self) -> list[str]: ...
+    @property
     def widths(self) -> dict[str, int]: ...
+    def select(self, columns: object, training: bool, threads: int | None) -> tuple[NDArray[np.bool_], list[int]]: ...
     def run(
         self,
         columns: object,
         threads: int | None,
         out: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
         rows: NDArray[np.int64] | None = None,
+        entries: NDArray[np.int64] | None = None,
     ) -> Run: ...
 
 @final
@@ -93,8 +153,10 @@ class Schedule:
 
 def held(data: object) -> object: ...
 def scan(columns: object, threads: int | None) -> tuple[Specs, list[tuple[str, str]]]: ...
+def schema(columns: object) -> dict[str, tuple[str, str]]: ...
 def default_threads() -> int: ...
 def parts(
     seed: int, file: int, start: int, stop: int, split: tuple[float, float, float], identifiers: list[NDArray[Any]]
 ) -> NDArray[np.uint8]: ...
+def promoted(types: list[str]) -> str: ...
 def shares(sizes: list[int], wanted: int) -> list[int]: ...

@@ -4,6 +4,7 @@ NumPy arrays, pairs of offsets and content, and Arrow objects go to Rust as they
 layouts apart without copying their buffers; only list views, indexed and otherwise scattered layouts are packed once.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ import numpy as np
 from mlaas4hep import _rust
 from mlaas4hep.errors import ColumnError
 
-__all__ = ["adapt", "adapt_data"]
+__all__ = ["adapt", "adapt_data", "is_arrow", "keep", "survivors"]
 
 
 def adapt_data(data: object) -> dict[str, object]:
     """Return the columns of ``data``, which is neither a mapping nor an Arrow object, as ``adapt`` does."""
-    if _is_awkward(data):
+    if is_awkward(data):
         return _fields(_layout(data))
     if isinstance(data, np.ndarray) and data.dtype.names is not None:
         return {name: data[name] for name in data.dtype.names}
@@ -28,7 +29,7 @@ def adapt_data(data: object) -> dict[str, object]:
 
 def adapt(value: object) -> object:
     """Return one column as an array, a pair of offsets and content, or ``Masked``; or why it holds no numbers."""
-    if _is_awkward(value):
+    if is_awkward(value):
         return _column(_layout(value), None)
     if isinstance(value, np.ma.MaskedArray):
         return _masked(value)
@@ -47,8 +48,8 @@ def _masked(value: "np.ma.MaskedArray[Any, Any]") -> object:
     return _rust.Masked(np.asarray(value.data), mask, valid_when=False)
 
 
-def _is_awkward(value: object) -> bool:
-    """Whether it is an Awkward array, which may be of a subclass that another package defines."""
+def is_awkward(value: object) -> bool:
+    """Tell whether it is an Awkward array, which may be of a subclass that another package defines."""
     return any(kind.__module__.split(".")[0] == "awkward" for kind in type(value).__mro__)
 
 
@@ -133,3 +134,46 @@ def _numbers(layout: Any) -> object:
     if layout.is_list:
         return "strings"
     return "records" if layout.is_record else f"of type {layout.form.type}"
+
+
+def is_arrow(data: object) -> bool:
+    """Tell whether it is taken through Arrow's interface."""
+    arrow = hasattr(data, "__arrow_c_array__") or hasattr(data, "__arrow_c_stream__")
+    return arrow and not is_awkward(data) and not isinstance(data, dict)
+
+
+def survivors(data: Any, passed: "np.ndarray[Any, Any]") -> Any:
+    """Return the events of ``data`` for which ``passed`` is True, in the same form; an Arrow stream becomes a table."""
+    if is_awkward(data) or isinstance(data, np.ndarray):
+        return data[passed]
+    if isinstance(data, Mapping):
+        return {name: keep(value, passed) for name, value in data.items()}
+    import pyarrow as pa
+
+    table = data if isinstance(data, (pa.Table, pa.RecordBatch)) else pa.table(data)
+    return table.filter(pa.array(passed))
+
+
+def keep(value: Any, passed: "np.ndarray[Any, Any]") -> Any:
+    """Return the events of one column for which ``passed`` is True, packed."""
+    if isinstance(value, tuple):
+        offsets, content = value
+        return _keep_lists(offsets, content, passed)
+    if isinstance(value, _rust.Masked):
+        mask = np.unpackbits(value.mask, bitorder="little")[: len(passed)] if value.bits else np.asarray(value.mask)
+        return _rust.Masked(keep(value.values, passed), mask.astype(bool)[passed], valid_when=value.valid_when)
+    if is_arrow(value):
+        import pyarrow as pa
+
+        plain = value if isinstance(value, (pa.Array, pa.ChunkedArray)) else pa.chunked_array(value)
+        return plain.filter(pa.array(passed))
+    return value[passed] if is_awkward(value) or isinstance(value, np.ndarray) else np.asarray(value)[passed]
+
+
+def _keep_lists(offsets: Any, content: Any, passed: "np.ndarray[Any, Any]") -> tuple[Any, Any]:
+    offsets = np.asarray(offsets)
+    lengths = np.diff(offsets)
+    inside = np.repeat(passed, lengths)
+    whole = np.zeros(len(content), np.bool_)
+    whole[offsets[0] : offsets[0] + len(inside)] = inside
+    return np.concatenate([[0], np.cumsum(lengths[passed])]), keep(content, whole)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 __all__ = [
     "BranchError",
     "ColumnError",
+    "ExpressionError",
     "MLaaSError",
     "ModelError",
     "Note",
@@ -41,6 +42,10 @@ class BranchError(MLaaSError, KeyError):
 
 class ColumnError(MLaaSError, ValueError):
     """Columns in memory contradict themselves, such as offsets that go backwards."""
+
+
+class ExpressionError(MLaaSError, ValueError):
+    """A formula or cut is wrong, or does not fit the data; the message shows it with a caret under the place."""
 
 
 class SpecsError(MLaaSError, ValueError):

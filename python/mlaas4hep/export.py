@@ -46,10 +46,11 @@ class Exported:
     columns: int
     chunks: int
     seconds: float
+    cutflow: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self)
+        """Return it as plain values; ``cutflow`` where there are cuts."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def export(
@@ -106,7 +107,8 @@ def export(
         if progress:
             progress.finish()
         _describe(dataset, part, chunks, folder)
-    return Exported(str(target.path), total, len(dataset.names), len(chunks), perf_counter() - begin)
+    flow = dataset.cutflow.to_dict() if dataset.preproc.cuts else None
+    return Exported(str(target.path), total, len(dataset.names), len(chunks), perf_counter() - begin, flow)
 
 
 def _check(dataset: Dataset, form: str, part: str | None) -> int:
@@ -122,7 +124,7 @@ def _check(dataset: Dataset, form: str, part: str | None) -> int:
 
 def _describe(dataset: Dataset, part: str | None, chunks: dict[str, int], folder: Path) -> None:
     """Write down what the chunks hold and what they were made with."""
-    about = {
+    about: dict[str, Any] = {
         "version": 1,
         "part": part,
         "chunks": chunks,
@@ -130,9 +132,13 @@ def _describe(dataset: Dataset, part: str | None, chunks: dict[str, int], folder
         "classes": dict(zip(map(str, dataset.label_values), dataset.classes, strict=True)),
         "files": [str(given) for given in dataset.inputs],
     }
+    if dataset.preproc.cuts:
+        about["cutflow"] = dataset.cutflow.to_dict()
     (folder / "chunks.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8")
     dataset.specs().to_json(folder / "specs.json")
     dataset.plan.to_json(folder / "plan.json")
+    if dataset.preproc:
+        dataset.preproc.to_json(folder / "preproc.json")
 
 
 def _write_parquet(path: Path, chunk: Chunk, names: list[str]) -> None:

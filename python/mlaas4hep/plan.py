@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.errors import ParamsError, SpecsError, note
+from mlaas4hep.formulas import bind
 from mlaas4hep.jsonfile import read_json_text, write_text
+from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.specs import Specs, scan
 from mlaas4hep.threads import asked_threads
 
@@ -35,6 +37,10 @@ class Flat:
         For each jagged branch of which values were cut off, how many.
     missing
         For each branch with missing values (null, NaN, infinite; null lists too), how many.
+    passed
+        bool, shape (events of the data,): which events passed the cuts, and have a row; None without cuts.
+    cutflow
+        For each cut in order its name, and how many events passed it and all before it.
     """
 
     data: NDArray[np.float32]
@@ -42,6 +48,8 @@ class Flat:
     names: list[str]
     truncated: dict[str, int]
     missing: dict[str, int]
+    passed: NDArray[np.bool_] | None = None
+    cutflow: tuple[tuple[str, int], ...] = ()
 
 
 class Plan:
@@ -62,11 +70,15 @@ class Plan:
         What stands in the matrix where there is no value; a finite float32 number.
     widths
         Padded lengths by name, in place of the largest lengths of the specs. 0 gives no column.
+    preproc
+        The formulas and cuts that the specs were made with, as for :func:`scan`; specs that were made without any do
+        for cuts alone. The plan applies them.
 
     Raises
     ------
-    SpecsError, BranchError, ParamsError
-        An argument is wrong, or two columns of the matrix would have the same name.
+    SpecsError, BranchError, ParamsError, ExpressionError
+        An argument is wrong, the specs were made with other formulas and cuts, or two columns of the matrix would have
+        the same name.
 
     Examples
     --------
@@ -92,13 +104,16 @@ class Plan:
         normalize: str = "minmax",
         pad_value: float = 0.0,
         widths: Mapping[str, int] | None = None,
+        preproc: object = None,
     ) -> None:
         """Compile specs."""
         if not isinstance(specs, Specs):
             raise SpecsError(f"specs is a {type(specs).__qualname__}; it must be Specs, as scan returns them")
         if not isinstance(normalize, str):
             raise ParamsError(f"normalize is {normalize!r}; it must be 'minmax' or 'none'")
-        self._core = _rust.Plan(specs._core, normalize, _number(pad_value), _widths(widths or {}))
+        given = Preprocessing.of(preproc)
+        specs, formulas = _with_formulas(specs, given)
+        self._core = _rust.Plan(specs._core, formulas, normalize, _number(pad_value), _widths(widths or {}))
         self._names = tuple(self._core.names)
         empty = [name for name, width in self.widths.items() if width == 0]
         if empty:
@@ -139,26 +154,64 @@ class Plan:
 
     @property
     def branches(self) -> list[str]:
-        """Names of the branches that the plan reads, in the order of their columns."""
+        """Names of the branches that the matrix is made of, new ones too, in the order of their columns."""
         return self._core.branches
+
+    @property
+    def reads(self) -> list[str]:
+        """Names of the branches of the data that rows are made of: inputs, and what formulas of new branches read."""
+        return self._core.reads[0]
+
+    @property
+    def cut_reads(self) -> list[str]:
+        """Names of the branches of the data that cuts read."""
+        return self._core.reads[1]
+
+    @property
+    def cuts(self) -> list[str]:
+        """The cuts in order, as tables call them."""
+        return self._core.cuts
 
     @property
     def widths(self) -> dict[str, int]:
         """Padded length of each jagged branch."""
         return self._core.widths
 
-    def __call__(self, data: object, *, threads: int | None = None, out: Out | None = None) -> Flat:
-        """Flatten ``data``; see :func:`flatten` for the arguments."""
-        run = self._core.run(data, asked_threads(threads), out)
-        return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
+    def __call__(
+        self, data: object, *, threads: int | None = None, out: Out | None = None, training: bool = True
+    ) -> Flat:
+        """Flatten the events of ``data`` that pass the cuts; see :func:`flatten` for the arguments.
 
-    def place(self, data: object, rows: NDArray[np.int64], out: Out, *, threads: int | None = None) -> Flat:
+        Cuts that are for training only are counted, and applied unless ``training`` is False.
+        """
+        if not self.cuts:
+            run = self._core.run(data, asked_threads(threads), out)
+            return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
+        data, asked = _rust.held(data), asked_threads(threads)
+        passed, flow = self._core.select(data, training, asked)
+        count = int(np.count_nonzero(passed))
+        target = out or (np.empty((count, len(self._names)), np.float32), np.empty((count, len(self._names)), np.bool_))
+        rows = None if count == len(passed) else np.where(passed, np.cumsum(passed) - 1, -1)
+        run = self._core.run(data, asked, target, rows)
+        found = run.data[:count], run.padding_mask[:count]
+        return Flat(*found, self.names, run.truncated, run.missing, passed, tuple(zip(self.cuts, flow, strict=True)))
+
+    def place(
+        self,
+        data: object,
+        rows: NDArray[np.int64],
+        out: Out,
+        *,
+        threads: int | None = None,
+        entries: NDArray[np.int64] | None = None,
+    ) -> Flat:
         """Flatten events into chosen rows of ``out``: event i goes to row ``rows[i]``, or nowhere if that is -1.
 
         Rows that no event goes to stay as they are; two events with the same row are a ``ParamsError``. Only events
-        that have a row are counted in ``truncated`` and ``missing``.
+        that have a row are counted in ``truncated`` and ``missing``. Cuts are not applied: the rows say which events
+        there are. Errors name events by their ``entries``, or count them from 0.
         """
-        run = self._core.run(data, asked_threads(threads), out, rows)
+        run = self._core.run(data, asked_threads(threads), out, rows, entries)
         return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
 
     def __eq__(self, other: object) -> bool:
@@ -180,6 +233,22 @@ class Plan:
 
 def _from_text(text: str) -> Plan:
     return Plan._of(_rust.Plan.from_json(text))
+
+
+def _with_formulas(specs: Specs, given: Preprocessing) -> tuple[Specs, _rust.Formulas | None]:
+    """The specs of the branches that remain, and the formulas compiled for the branches that these were made of."""
+    if specs.preproc is not None and specs.preproc != given.hash:
+        other = "other formulas and cuts" if given else "formulas and cuts: give the plan their preproc"
+        raise SpecsError(f"the specs were made with {other}, or scan the data again")
+    if not given:
+        return specs, None
+    new = {new.name for new in given.new_branches}
+    kinds = dict.fromkeys(specs.fkeys, "flat") | dict.fromkeys(specs.jkeys, "jagged")
+    schema = {name: (kinds[name], type_) for name, type_ in specs.types.items() if name not in new or not specs.preproc}
+    formulas = bind(given, {**schema, **specs.reads})
+    if specs.preproc is None:
+        specs = specs.select(name for name in specs.branches if name not in given.removed)
+    return specs, formulas
 
 
 def _number(pad_value: float) -> float:
@@ -207,6 +276,7 @@ def flatten(
     normalize: str = "minmax",
     pad_value: float = 0.0,
     widths: Mapping[str, int] | None = None,
+    preproc: object = None,
     threads: int | None = None,
     out: Out | None = None,
 ) -> Flat:
@@ -220,6 +290,8 @@ def flatten(
         What the first pass learned; ``None``: ``data`` are scanned first.
     normalize, pad_value, widths
         As in :class:`Plan`.
+    preproc
+        Formulas and cuts, as in :class:`Plan`: rows are those of the events that pass.
     threads
         Threads to use; ``None``: the variable ``MLAAS4HEP_NUM_THREADS``, else the CPUs that the process may use.
         1 runs in the calling thread. The result does not depend on it.
@@ -253,6 +325,6 @@ def flatten(
     """
     if specs is None:
         data = _rust.held(data)
-        specs = scan(data, threads=threads)
-    plan = Plan(specs, normalize=normalize, pad_value=pad_value, widths=widths)
+        specs = scan(data, preproc=preproc, threads=threads)
+    plan = Plan(specs, normalize=normalize, pad_value=pad_value, widths=widths, preproc=preproc)
     return plan(data, threads=threads, out=out)

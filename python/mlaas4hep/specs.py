@@ -5,8 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlaas4hep import _rust
+from mlaas4hep.columns import survivors
 from mlaas4hep.errors import SpecsError, note
+from mlaas4hep.formulas import bind, check_branches
 from mlaas4hep.jsonfile import read_json_text, write_text
+from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.threads import asked_threads
 
 __all__ = ["Specs", "scan"]
@@ -124,6 +127,16 @@ class Specs:
         return self._core.types
 
     @property
+    def preproc(self) -> str | None:
+        """Hash of the formulas and cuts that they were made with; ``None`` if there were none."""
+        return self._core.preproc
+
+    @property
+    def reads(self) -> dict[str, tuple[str, str]]:
+        """Kind and type of every branch that these formulas and cuts read."""
+        return self._core.reads
+
+    @property
     def counts(self) -> dict[str, dict[str, int]]:
         """For each branch the number of values, and of nulls (null lists too), NaN and infinities among them."""
         return self._core.counts
@@ -157,7 +170,7 @@ def _from_text(text: str) -> Specs:
     return Specs(_rust.Specs.from_json(text))
 
 
-def scan(data: object, *, threads: int | None = None) -> Specs:
+def scan(data: object, *, preproc: object = None, threads: int | None = None) -> Specs:
     """Make the first pass over columns in memory.
 
     Parameters
@@ -167,6 +180,9 @@ def scan(data: object, *, threads: int | None = None) -> Specs:
         ``__arrow_c_array__`` or ``__arrow_c_stream__``. In a dict a value is a one-dimensional NumPy array (flat), a
         two-dimensional one (jagged of constant length), a pair ``(offsets, content)`` (jagged), or an Awkward or
         Arrow array. Contiguous native layouts are not copied.
+    preproc
+        Formulas and cuts: a ``Preprocessing``, the path of a ``preproc.json``, or a dict like one. The specs are those
+        of the events that pass and of the branches that remain, new ones included.
     threads
         Threads to use; ``None``: the variable ``MLAAS4HEP_NUM_THREADS``, else the CPUs that the process may use.
 
@@ -181,6 +197,8 @@ def scan(data: object, *, threads: int | None = None) -> Specs:
     ColumnError
         There are no columns of numbers, or they contradict themselves. Columns of other types than numbers are left
         out, with one note that lists them.
+    ExpressionError
+        A formula or cut is wrong.
 
     Examples
     --------
@@ -188,7 +206,22 @@ def scan(data: object, *, threads: int | None = None) -> Specs:
     >>> mlaas4hep.scan({"met": np.array([12.5, np.nan, 80.0])}).counts["met"]
     {'inf': 0, 'nan': 1, 'nulls': 0, 'values': 3}
     """
-    core, left_out = _rust.scan(data, asked_threads(threads))
+    given, asked = Preprocessing.of(preproc), asked_threads(threads)
+    if not given:
+        return Specs(_scan(data, asked))
+    data = _rust.held(data)
+    schema = _rust.schema(data)
+    check_branches(given, schema)
+    formulas = bind(given, schema)
+    passed, _ = formulas.select(data, True, asked)
+    data = data if passed.all() else survivors(data, passed)
+    core = _scan(data, asked)
+    kept = [name for name in [*core.types, *formulas.new_branches] if name not in given.removed]
+    return Specs(formulas.complete(core, data, kept, given.hash, asked))
+
+
+def _scan(data: object, threads: int | None) -> _rust.Specs:
+    core, left_out = _rust.scan(data, threads)
     if left_out:
         note("left out, because they are no numbers: " + ", ".join(f"{name} ({why})" for name, why in left_out))
-    return Specs(core)
+    return core

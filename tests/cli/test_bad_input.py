@@ -272,12 +272,6 @@ def test_no_command(invoke: Invoke) -> None:
     assert answer.err.startswith("Usage: mlaas4hep")
 
 
-@pytest.mark.parametrize("command", ["train", "specs", "flatten"])
-def test_formulas_and_cuts(command: str, invoke: Invoke) -> None:
-    message = refused(invoke, command, "--preproc", "preproc.json", *FILES)
-    assert message == "--preproc preproc.json: formulas and cuts are not part of this version; leave the option out"
-
-
 # A file that turns out corrupt
 
 

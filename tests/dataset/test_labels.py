@@ -218,7 +218,7 @@ def test_given_specs_need_no_scan_for_labels(tmp_path: Path) -> None:
 def test_a_column_comes_piece_by_piece() -> None:
     column = LabelColumn("label")
     pieces: list[NDArray[Any]] = [np.array([5.0, NAN, 3.0]), np.array([], np.float64), np.array([3.0, 9.0])]
-    positions = [column.add(piece, "a.root", 0).tolist() for piece in pieces]
+    positions = [column.add(piece, "a.root", np.arange(len(piece))).tolist() for piece in pieces]
     labels = name_classes(list(column.found), None, "label")
     order = column.order(labels)
     assert labels.values == [3, 5, 9]

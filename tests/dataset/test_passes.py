@@ -15,8 +15,8 @@ from textwrap import dedent
 import numpy as np
 import pytest
 from mlaas4hep import Specs
+from mlaas4hep.columns import keep
 from mlaas4hep.dataset import Dataset
-from mlaas4hep.dataset.stream import keep
 from mlaas4hep.errors import Note, ReadError
 from numpy.typing import NDArray
 
@@ -220,7 +220,7 @@ def test_nothing_hangs_when_the_interpreter_ends_in_a_pass(tmp_path: Path, last:
 
 def test_events_of_a_column_are_kept() -> None:
     kept = np.array([True, False, True, True])
-    assert keep(np.arange(4), kept).tolist() == [0, 2, 3]  # type: ignore[union-attr]
+    assert keep(np.arange(4), kept).tolist() == [0, 2, 3]
     offsets, content = keep((np.array([2, 4, 7, 7, 8]), np.arange(10.0)), kept)
     assert offsets.tolist() == [0, 2, 2, 3]
     assert content.tolist() == [2, 3, 7]

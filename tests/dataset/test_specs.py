@@ -174,7 +174,7 @@ def test_values_that_are_cut_off_are_counted_and_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"preproc": {"flat_cut": {}}}, ParamsError, "formulas and cuts are not part of this version"),
+        ({"preproc": {"flat_cuts": {}}}, ParamsError, "did you mean 'flat_cut'"),
         ({"seed": -1}, ParamsError, "seed is -1"),
         ({"seed": 2**64}, ParamsError, "seed"),
         ({"seed": 1.5}, ParamsError, "seed is 1.5"),

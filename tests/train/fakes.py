@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from mlaas4hep.dataset.watch import Watch
+from mlaas4hep.preproc import Preprocessing
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class FakeDataset:
     """Gaussian events; class ``k`` is shifted along column ``k``. ``passes`` records every pass made."""
 
     plan = FakeJson()
+    preproc = Preprocessing()
 
     def __init__(
         self,

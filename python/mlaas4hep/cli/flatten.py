@@ -5,6 +5,7 @@ import json
 import click
 
 from mlaas4hep.cli import options
+from mlaas4hep.preproc import Preprocessing
 
 HELP = """Write ROOT files as flat chunks, for use elsewhere.
 
@@ -25,6 +26,7 @@ The folder is written whole or not at all:
   chunks.json              what the chunks hold: names of columns, of classes
                            by label, and of files by number
   specs.json, plan.json    what the chunks were made with
+  preproc.json             where there are formulas or cuts: these
 """
 
 
@@ -62,13 +64,14 @@ def flatten(
     part: str,
     threads: int | None,
     as_json: bool,
+    preproc: Preprocessing,
 ) -> None:
     """Write ROOT files as flat chunks."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.export import export
 
     given = options.params_of(params)
-    dataset = options.dataset_of(files, labels, given, specs, threads)
+    dataset = options.dataset_of(files, labels, given, preproc, specs, threads)
     with Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         result = export(
@@ -84,6 +87,8 @@ def flatten(
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     elif given.verbose:
+        if preproc.cuts:
+            click.echo(f"{dataset.cutflow.table()}\n")
         click.echo(
             f"{result.events:,} events, {result.columns:,} columns, chunks: {result.chunks:,}\n"
             f"Reading, flattening and writing  {result.events / result.seconds:,.0f} events/s\n"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,8 +10,9 @@ import click
 
 from mlaas4hep.config import Params
 from mlaas4hep.dataset import Dataset
-from mlaas4hep.errors import OutputError, ParamsError, SpecsError
+from mlaas4hep.errors import OutputError, SpecsError
 from mlaas4hep.inputs import parse_files, parse_labels
+from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.specs import Specs
 
 __all__ = [
@@ -54,12 +56,19 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 
 
-def _refuse_preproc(context: click.Context, option: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        raise ParamsError(f"--preproc {value}: formulas and cuts are not part of this version; leave the option out")
+def preproc(command: Decorated) -> Decorated:
+    """Add the options for formulas and cuts; the command gets them as one ``Preprocessing``."""
 
+    @wraps(command)
+    def together(*, preproc: str | None, cut: tuple[str, ...], define: tuple[str, ...], **given: object) -> object:
+        return command(preproc=Preprocessing.of(preproc).with_options(cut, define), **given)
 
-preproc = click.option("--preproc", hidden=True, expose_value=False, callback=_refuse_preproc)
+    file = click.option("--preproc", metavar="FILE", help="Formulas of new branches, and cuts, as JSON.")
+    cuts = click.option(
+        "--cut", multiple=True, metavar="FORMULA", help="Use only events for which this holds; may be given repeatedly."
+    )
+    new = click.option("--define", multiple=True, metavar="NAME=FORMULA", help="Add a branch; may be given repeatedly.")
+    return file(cuts(new(together)))  # type: ignore[return-value]  # click looks at the options only
 
 
 def labels(*, required: bool) -> Callable[[Decorated], Decorated]:
@@ -114,7 +123,12 @@ def show_time(dataset: Dataset, params: Params) -> None:
 
 
 def dataset_of(
-    files: str, labels: str | None, params: Params, specs: str | None = None, threads: int | None = None
+    files: str,
+    labels: str | None,
+    params: Params,
+    preproc: Preprocessing,
+    specs: str | None = None,
+    threads: int | None = None,
 ) -> Dataset:
     """Return the dataset that the options and parameters describe."""
     entries = parse_files(files)
@@ -126,6 +140,7 @@ def dataset_of(
         select=params.selected_branches or None,
         exclude=params.exclude_branches or None,
         identifier=params.identifier,
+        preproc=preproc,
         specs=specs,
         classes=params.classes if labelled else None,
         split=params.split,

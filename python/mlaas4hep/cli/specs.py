@@ -1,10 +1,12 @@
 """``mlaas4hep specs``."""
 
+import json
 from pathlib import Path
 
 import click
 
 from mlaas4hep.cli import options
+from mlaas4hep.preproc import Preprocessing
 
 HELP = """Scan ROOT files: the range and length of every branch.
 
@@ -24,6 +26,11 @@ The file is JSON:
   types, counts    NumPy's name of its type; how many values, and missing ones
   events           entries of each file, and total
   selected         of each file: train, validation and test events
+  preproc, reads   hash of formulas and cuts; kind and type of the branches
+                   that they read
+
+With formulas and cuts (--preproc, --define, --cut) the specs are those of the
+events that pass, and of the branches that remain, new ones included.
 """
 
 
@@ -39,20 +46,25 @@ The file is JSON:
     help="File to write; older specs that are there are replaced.",
 )
 @options.common
-def specs(files: str, params: str | None, out: Path, threads: int | None, as_json: bool) -> None:
+def specs(
+    files: str, params: str | None, out: Path, threads: int | None, as_json: bool, preproc: Preprocessing
+) -> None:
     """Scan ROOT files."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.cli.tables import specs_table
 
     given = options.params_of(params)
-    dataset = options.dataset_of(files, None, given, threads=threads)
+    dataset = options.dataset_of(files, None, given, preproc, threads=threads)
     with Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         found = dataset.specs()
     options.show_time(dataset, given)
     found.to_json(out)
     if as_json:
-        click.echo(found.to_text())
+        flow = {"cutflow": dataset.cutflow.to_dict()} if preproc.cuts else {}
+        click.echo(json.dumps(json.loads(found.to_text()) | flow, indent=2) if flow else found.to_text())
     elif given.verbose:
         specs_table(found)
+        if preproc.cuts:
+            click.echo(f"{dataset.cutflow.table()}\n")
         click.echo(f"Specs of {found.events['total']:,} events in {out}")

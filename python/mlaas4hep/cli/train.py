@@ -8,6 +8,7 @@ import click
 
 from mlaas4hep.cli import options
 from mlaas4hep.cli.keys import keys_help
+from mlaas4hep.preproc import Preprocessing
 
 HELP = """Train a model on ROOT files and test it.
 
@@ -34,8 +35,18 @@ Training "standard" goes over all chunks in every epoch; "chunk" makes all
 epochs on one chunk, then goes on to the next. A file given with --params
 that does not say which means "chunk".
 
+\b
+Formulas make new branches, and cuts choose events:
+  mlaas4hep train ... --define "ratio=met/ht" \\
+                  --cut "nJets>=4 and any(jetPt>100)"
+or both stand in a file, given with --preproc:
+  {"new_branch": {"ratio": {"def": "met/ht", "type": "flat"}},
+   "flat_cut": {"nJets": {"cut": "nJets>=4"}},
+   "jagged_cut": {"jetPt": {"cut": ["jetPt>100", "any"]}}}
+
 The result folder is written whole or not at all: model.keras, specs.json,
-plan.json, params.json, metrics.json, roc.png and learning_curves.png.
+plan.json, params.json, preproc.json where there is preprocessing,
+metrics.json, roc.png and learning_curves.png.
 """
 
 
@@ -56,6 +67,7 @@ def train(
     fout: str | None,
     threads: int | None,
     as_json: bool,
+    preproc: Preprocessing,
 ) -> None:
     """Train a model on ROOT files and test it."""
     from mlaas4hep.cli.progress import Bar
@@ -63,7 +75,7 @@ def train(
     from mlaas4hep.train import train as train_model
 
     given = options.params_of(params)
-    dataset = options.dataset_of(files, labels, given, specs, threads)
+    dataset = options.dataset_of(files, labels, given, preproc, specs, threads)
     # What the user's model prints is not a result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)

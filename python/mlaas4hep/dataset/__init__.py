@@ -1,5 +1,6 @@
 """Events of many files as chunks for training."""
 
+from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.dataset import PARTS, Chunk, Dataset
 
-__all__ = ["PARTS", "Chunk", "Dataset"]
+__all__ = ["PARTS", "Chunk", "CutFlow", "Dataset"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.dataset.buffers import Buffers
+from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.firstpass import FirstPass, Found
 from mlaas4hep.dataset.readahead import OURS, read_ahead
 from mlaas4hep.dataset.stream import Stream
@@ -20,6 +21,7 @@ from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.inputs import Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
+from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.specs import Specs
 from mlaas4hep.threads import resolve_threads
 
@@ -72,7 +74,8 @@ class Dataset:
     identifier
         Branches that identify an event: they decide its part in place of its entry, and are no inputs.
     preproc
-        Formulas and cuts are not part of this version: anything but None is an error.
+        Formulas and cuts: a ``Preprocessing``, the path of a ``preproc.json``, or a dict like one. New branches are
+        inputs like others; events that do not pass the cuts are not used.
     specs
         ``Specs`` or the path of a ``specs.json`` to use instead of scanning the files; refused where they do not fit.
     classes
@@ -90,7 +93,7 @@ class Dataset:
 
     Raises
     ------
-    SourceError, BranchError, ParamsError, SpecsError
+    SourceError, BranchError, ParamsError, SpecsError, ExpressionError
         The input is wrong; the message says what, where, and what would be right.
 
     Examples
@@ -124,8 +127,7 @@ class Dataset:
         threads: int | None = None,
         redirector: str = "",
     ) -> None:
-        if preproc is not None:
-            raise ParamsError("preproc: formulas and cuts are not part of this version; leave it out")
+        self.preproc = Preprocessing.of(preproc)
         self._seed = _whole("seed", seed, 0, 2**64 - 1)
         self._max_open = _whole("max_open", max_open, 1, 2**31)
         self._threads = resolve_threads(threads)
@@ -145,6 +147,7 @@ class Dataset:
                 seed=self._seed,
                 nevts=nevts if nevts == -1 else _whole("nevts", nevts, 1, 2**63),
                 threads=self._threads,
+                preproc=self.preproc,
             )
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
@@ -168,7 +171,7 @@ class Dataset:
     def plan(self) -> Plan:
         """The plan that every chunk is made with, compiled from the specs."""
         if self._plan is None:
-            self._plan = Plan(self.specs())
+            self._plan = Plan(self.specs(), preproc=self.preproc)
         return self._plan
 
     @property
@@ -178,7 +181,7 @@ class Dataset:
 
     @property
     def branches(self) -> list[str]:
-        """Names of the branches that are inputs, in the order of the matrix."""
+        """Names of the branches that are inputs, new ones too, in the order of the matrix."""
         return self.plan.branches
 
     @property
@@ -200,6 +203,11 @@ class Dataset:
     def left_out(self) -> int:
         """Number of events that are left out because their label is missing."""
         return self._found.left_out
+
+    @property
+    def cutflow(self) -> CutFlow:
+        """How many events were read of each file, and how many passed each cut and all before it."""
+        return self._first_pass.cutflow(self.on_events)
 
     def count(self, part: str | None = None) -> int:
         """Return the number of events of a part; None: of all parts."""

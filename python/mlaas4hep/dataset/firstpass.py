@@ -1,7 +1,7 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
+from mlaas4hep.columns import keep
+from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
+from mlaas4hep.dataset.preprocess import Cutter, compile_for, with_new
 from mlaas4hep.dataset.readahead import OURS
-from mlaas4hep.dataset.stream import LEFT_OUT, Events, keep, open_again
+from mlaas4hep.dataset.stream import CUT, LEFT_OUT, Events, open_again
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import ParamsError, SpecsError, nearest, note
+from mlaas4hep.errors import ExpressionError, ParamsError, SpecsError, nearest, note
 from mlaas4hep.inputs import Input
+from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sources import Branch, Column, choose_branches, open_source
 from mlaas4hep.specs import Specs
 
@@ -74,6 +78,7 @@ class FirstPass:
         seed: int,
         nevts: int,
         threads: int,
+        preproc: Preprocessing,
     ) -> None:
         self._labels, self._classes, self._identifier = labels, classes, identifier
         self._split, self._seed, self._threads = split, seed, threads
@@ -81,22 +86,29 @@ class FirstPass:
             raise ParamsError("classes are given, but no labels")
         schemas, self._files = _open(inputs, nevts)
         label = labels if isinstance(labels, str) else None
+        self._preproc, self._formulas = preproc, compile_for(preproc, schemas)
+        new = self._formulas.new_branches if self._formulas else {}
+        schemas = with_new(schemas, self._formulas)
         if specs is not None and select is None and exclude is None:
             _check_known(specs, schemas)
-            select = specs.branches
+            select = [name for name in specs.branches if name not in new]
         if specs is not None and not specs.typed:
             note("the specs name no types, as those of the original MLaaS4HEP: the files are scanned again")
             specs = None
-        choice = choose_branches(schemas, select, exclude, label=label, identifier=identifier)
+        choice = choose_branches(
+            schemas, select, exclude, label=label, identifier=identifier, new=new, removed=preproc.removed
+        )
         if choice.note:
             note(choice.note)
-        self._inputs = [branch.name for branch in choice.inputs]
-        self._given = _fitting(specs, choice.inputs, self._files) if specs is not None else None
+        self._kept = [branch.name for branch in choice.inputs]
+        self._inputs = [name for name in self._kept if name not in new]
+        self._given = _fitting(specs, choice.inputs, self._files, preproc) if specs is not None else None
         self._specs = self._given
+        self._flows: list[FileFlow] = []
         self.watch = Watch()
         self._found: Found | None = None
         self._check_empty()
-        if label is None and not identifier:
+        if label is None and not identifier and not preproc.cuts:
             self._found = self._without_reading()
 
     @property
@@ -162,13 +174,15 @@ class FirstPass:
         return _rust.parts(self._seed, file.input.number, start, stop, self._split, identifiers)
 
     def _read(self, watcher: Watcher) -> None:
-        """Make the one pass over all files: scan them, and learn labels and parts where these take a branch."""
+        """Make the one pass over all files: cut and scan them, and learn labels and parts where these take a branch."""
         column = LabelColumn(self._labels) if isinstance(self._labels, str) else None
         scanned: list[Specs] = []
         learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]] = []
+        self._flows = []
         with ThreadPoolExecutor(self._threads, OURS + "decode") as executor:
             for file in self._files:
                 learned.append(self._read_file(file, column, scanned, executor, watcher))
+        self._check_survivors()
         if self._found is None:
             self._found = self._with_labels(column, learned)
         if self._specs is None:
@@ -183,39 +197,107 @@ class FirstPass:
         watcher: Watcher,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Scan one file into ``scanned``, and return the parts and label positions of its events."""
-        parts = np.zeros(file.used, np.uint8)
+        parts = np.full(file.used, CUT, np.uint8)
         positions = np.zeros(file.used if column else 0, np.int32)
-        extra = [*self._identifier, *([column.branch] if column else [])] if self._found is None else []
-        wanted = list(dict.fromkeys([*(self._inputs if self._specs is None else []), *extra]))
-        blank = self._events(file, parts, None, np.empty(0, np.int64))
+        wanted = self._wanted(column)
         with self.watch.timed("reading"):
-            source = open_again(blank, executor)
+            source = open_again(self._events(file, parts, None, np.empty(0, np.int64)), executor)
+        cutter = Cutter(source, self._formulas, self._threads)
         try:
+            clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)
             # A file without events is scanned too: its branches have types.
-            for start, stop in source.clusters(wanted, 0, file.used) or [(0, 0)]:
+            for start, stop in clusters or [(0, 0)]:
                 with self.watch.timed("reading"):
-                    columns = source.read(wanted, start, stop)
-                if self._found is None:
-                    identifiers = [_flat(columns[name]) for name in self._identifier]
-                    parts[start:stop] = self._parts(file, start, stop, identifiers)
-                if column and self._found is None:
-                    positions[start:stop] = column.add(_flat(columns[column.branch]), file.input.path, start)
-                    parts[start:stop][positions[start:stop] == MISSING] = LEFT_OUT
-                if self._specs is None:
-                    inputs = {name: columns[name] for name in self._inputs}
-                    left_out = parts[start:stop] == LEFT_OUT
-                    if left_out.any():
-                        inputs = {name: keep(values, ~left_out) for name, values in inputs.items()}
-                    with self.watch.timed("scanning"):
-                        scanned.append(Specs(_rust.scan(inputs, self._threads)[0]))
-                    if len(scanned) > 1:
-                        scanned[:] = [Specs.merge(scanned)]
+                    columns, entries = cutter.read(wanted, start, stop)
+                if len(entries) or start == stop:
+                    self._learn(file, column, columns, entries, parts, positions)
+                    if self._specs is None:
+                        left_out = parts[entries] == LEFT_OUT
+                        self._scan(file, columns, entries, ~left_out, scanned)
                 if watcher:
                     watcher(stop - start)
         finally:
             self.watch.add_seconds(source.seconds)
             source.close()
+        left_out = int(np.count_nonzero(parts == LEFT_OUT))
+        flow = FileFlow(str(file.input), file.used, tuple(cutter.passed.tolist()), left_out)
+        if flow.survived != np.count_nonzero(parts != CUT):
+            raise AssertionError(f"{file.input.path}: {flow} does not fit the events that were kept")
+        self._flows.append(flow)
         return parts, positions
+
+    def _wanted(self, column: LabelColumn | None) -> list[str]:
+        """The columns that the pass has to read besides those of cuts."""
+        extra = [*self._identifier, *([column.branch] if column else [])] if self._found is None else []
+        scanned = [*self._inputs, *(self._formulas.new_reads if self._formulas else [])] if self._specs is None else []
+        return list(dict.fromkeys([*scanned, *extra]))
+
+    def _learn(
+        self,
+        file: File,
+        column: LabelColumn | None,
+        columns: dict[str, Column],
+        entries: NDArray[np.int64],
+        parts: NDArray[np.uint8],
+        positions: NDArray[np.int32],
+    ) -> None:
+        """Note parts and labels of the events that are not cut."""
+        if not len(entries):
+            return
+        if self._identifier and self._found is None:
+            identifiers = [_flat(columns[name]) for name in self._identifier]
+            parts[entries] = self._parts(file, 0, len(entries), identifiers)
+        else:
+            first = int(entries[0])
+            parts[entries] = self._parts(file, first, int(entries[-1]) + 1, [])[entries - first]
+        if self._found is not None:
+            parts[entries] = self._found.events[file.input.number].parts[entries]
+        elif column:
+            positions[entries] = column.add(_flat(columns[column.branch]), file.input.path, entries)
+            parts[entries[positions[entries] == MISSING]] = LEFT_OUT
+
+    def _scan(
+        self,
+        file: File,
+        columns: dict[str, Column],
+        entries: NDArray[np.int64],
+        used: NDArray[np.bool_],
+        scanned: list[Specs],
+    ) -> None:
+        """Scan the events that are used, new branches too, into ``scanned``."""
+        if not used.all():
+            columns, entries = {name: keep(values, used) for name, values in columns.items()}, entries[used]
+        with self.watch.timed("scanning"):
+            core = _rust.scan({name: columns[name] for name in self._inputs} or columns, self._threads)[0]
+            if self._formulas is not None:
+                try:
+                    core = self._formulas.complete(
+                        core, columns, self._kept, self._preproc.hash, self._threads, entries
+                    )
+                except ExpressionError as error:
+                    raise ExpressionError(f"{file.input.path}: {error}") from None
+            scanned.append(Specs(core))
+        if len(scanned) > 1:
+            scanned[:] = [Specs.merge(scanned)]
+
+    def cutflow(self, watcher: Watcher = None) -> CutFlow:
+        """Return what the cuts did to the events of every file."""
+        self.found(watcher)
+        cuts = tuple(self._formulas.cuts if self._formulas else ())
+        return CutFlow(cuts, tuple(self._flows))
+
+    def _check_survivors(self) -> None:
+        """Raise where the cuts leave nothing, for all or for the files of one label."""
+        if not self._preproc.cuts:
+            return
+        flow = CutFlow(tuple(self._formulas.cuts if self._formulas else ()), tuple(self._flows))
+        if not flow.total.survived:
+            raise ParamsError(f"no event passes the cuts:\n{flow.table()}")
+        if not isinstance(self._labels, (str, type(None))):
+            for label in dict.fromkeys(self._labels):
+                pairs = zip(self._files, self._flows, strict=True)
+                if not any(flow.survived for file, flow in pairs if self._labels[file.input.line] == label):
+                    raise ParamsError(f"label {label!r} has no event that passes the cuts:\n{flow.table()}")
 
     def _with_labels(
         self, column: LabelColumn | None, learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]]
@@ -249,7 +331,7 @@ class FirstPass:
         selected: dict[str, tuple[int, int, int]] = {}
         for file, events in zip(self._files, self._found.events, strict=True):
             name = str(file.input)
-            counts = np.bincount(events.parts, minlength=4).tolist()
+            counts = np.bincount(events.parts, minlength=CUT + 1).tolist()
             before = selected.get(name, (0, 0, 0))
             entries[name] = entries.get(name, 0) + file.used
             selected[name] = (counts[0] + before[0], counts[1] + before[1], counts[2] + before[2])
@@ -261,9 +343,10 @@ def _flat(column: Column) -> NDArray[np.generic]:
     return column
 
 
-def _open(inputs: Sequence[Input], nevts: int) -> tuple[list[tuple[str, dict[str, Branch]]], list[File]]:
+def _open(inputs: Sequence[Input], nevts: int) -> tuple[Sequence[tuple[str, Mapping[str, Branch]]], list[File]]:
     """Look into every file: its branches, its tree, how many entries it has and how many of them are used."""
-    schemas, found = [], []
+    schemas: list[tuple[str, Mapping[str, Branch]]] = []
+    found = []
     for given in inputs:
         source = open_source(given.path, given.tree)
         try:
@@ -277,7 +360,7 @@ def _open(inputs: Sequence[Input], nevts: int) -> tuple[list[tuple[str, dict[str
     return schemas, files
 
 
-def _check_known(specs: Specs, schemas: Sequence[tuple[str, dict[str, Branch]]]) -> None:
+def _check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]]) -> None:
     """Raise if the specs name a branch that a file lacks."""
     for path, schema in schemas:
         for name in specs.branches:
@@ -286,8 +369,10 @@ def _check_known(specs: Specs, schemas: Sequence[tuple[str, dict[str, Branch]]])
                 raise SpecsError(f"the specs do not fit: {path} has no branch {name!r}{hint}; scan the files again")
 
 
-def _fitting(specs: Specs, inputs: Sequence[Branch], files: Sequence[File]) -> Specs:
+def _fitting(specs: Specs, inputs: Sequence[Branch], files: Sequence[File], preproc: Preprocessing) -> Specs:
     """The specs of the inputs, or an error if they were not made for such files."""
+    if (specs.preproc or Preprocessing().hash) != preproc.hash:
+        raise SpecsError("the specs do not fit: they were made with other formulas and cuts; scan the files again")
     kinds = dict.fromkeys(specs.fkeys, "flat") | dict.fromkeys(specs.jkeys, "jagged")
     for branch in inputs:
         if branch.name not in kinds:

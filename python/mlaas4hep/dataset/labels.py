@@ -69,17 +69,17 @@ class LabelColumn:
         self.branch = branch
         self.found: dict[Label, int] = {}
 
-    def add(self, column: NDArray[Any], where: str, first: int) -> NDArray[np.int32]:
+    def add(self, column: NDArray[Any], where: str, entries: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the positions of some events' labels, ``MISSING`` where there is none.
 
-        ``where`` names their file and ``first`` their first entry, for errors.
+        ``where`` names their file and ``entries`` their entries, for errors.
         """
         if column.dtype.kind in "OU":
             present = np.array([bool(value) for value in column], np.bool_)
             values = np.where(present, column, "").astype(str)
         else:
             present = np.isfinite(column)
-            values = self._whole(np.where(present, column, np.zeros(1, column.dtype)), where, first)
+            values = self._whole(np.where(present, column, np.zeros(1, column.dtype)), where, entries)
         distinct, inverse = np.unique(values, return_inverse=True)
         used = np.bincount(inverse[present], minlength=len(distinct)) > 0
         positions = np.full(len(distinct), MISSING, np.int32)
@@ -89,7 +89,7 @@ class LabelColumn:
             positions[index] = self.found.setdefault(label, len(self.found))
         return np.where(present, positions[inverse], MISSING).astype(np.int32)
 
-    def _whole(self, values: NDArray[Any], where: str, first: int) -> NDArray[np.int64]:
+    def _whole(self, values: NDArray[Any], where: str, entries: NDArray[np.int64]) -> NDArray[np.int64]:
         if values.dtype.kind == "f":
             broken = (values != np.rint(values)) | (np.abs(values) >= float(LARGEST))
         else:
@@ -97,7 +97,7 @@ class LabelColumn:
         if broken.any():
             at = int(np.argmax(broken))
             raise ParamsError(
-                f"{where}: branch {self.branch!r}, entry {first + at}: {values[at]} is no label; a label is a whole "
+                f"{where}: branch {self.branch!r}, entry {entries[at]}: {values[at]} is no label; a label is a whole "
                 "number of 64 bits or a name"
             )
         return values.astype(np.int64)

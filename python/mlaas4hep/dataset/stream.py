@@ -8,26 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlaas4hep.columns import keep
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import ReadError
-from mlaas4hep.plan import Plan
+from mlaas4hep.errors import ExpressionError, ReadError
+from mlaas4hep.plan import Flat, Plan
 from mlaas4hep.sources import Column, Source, open_source
 from mlaas4hep.sources.clusters import stagger
 
-__all__ = ["LEFT_OUT", "Events", "Stream", "keep", "open_again"]
+__all__ = ["CUT", "LEFT_OUT", "Events", "Stream", "open_again"]
 
 LEFT_OUT = 3
 """Stands among the parts of events where an event has no label."""
+CUT = 4
+"""Stands there where an event does not pass the cuts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
     """The events of one file that are used: its first ones.
 
-    ``parts`` has for each its part (0 train, 1 validation, 2 test, 3 left out). ``labels`` has the position of its
-    label in ``values``, which are the labels as chunks hold them; one position for all where the file has one label,
-    None without labels.
+    ``parts`` has for each its part (0 train, 1 validation, 2 test, 3 left out, 4 cut). ``labels`` has the position of
+    its label in ``values``, which are the labels as chunks hold them; one position for all where the file has one
+    label, None without labels.
     """
 
     number: int
@@ -40,7 +43,7 @@ class Events:
 
     def wanted(self, part: int | None) -> NDArray[np.bool_]:
         """Return which events are of a part; None: those of any."""
-        wanted: NDArray[np.bool_] = self.parts != LEFT_OUT if part is None else self.parts == part
+        wanted: NDArray[np.bool_] = self.parts < LEFT_OUT if part is None else self.parts == part
         return wanted
 
     def labels_of(self, entries: NDArray[np.int64]) -> NDArray[np.int64] | np.int64:
@@ -63,10 +66,10 @@ def open_again(events: Events, executor: Executor | None) -> Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
-    """A decoded cluster from entry ``start`` on, and the positions in it of the events that are wanted."""
+    """A decoded cluster: its columns, the entry of each of their events, and the positions of those that are wanted."""
 
     events: Events
-    start: int
+    entries: NDArray[np.int64]
     wanted: NDArray[np.int64]
     columns: dict[str, Column]
 
@@ -136,13 +139,27 @@ class Stream:
             places = np.full(stop - first, -1, np.int64)
             places[wanted - first] = rows
             columns = {name: _slice(column, first, stop) for name, column in cluster.columns.items()}
-            flat = self._plan.place(columns, places, (target.data, target.padding_mask), threads=self._threads)
+            flat = self._flatten(cluster, columns, places, target, cluster.entries[first:stop])
             self._watch.count(flat.truncated, flat.missing)
-            entries = cluster.start + wanted
+            entries = cluster.entries[wanted]
             target.file[rows] = events.number
             target.entry[rows] = entries
             if target.labels is not None:
                 target.labels[rows] = events.labels_of(entries)
+
+    def _flatten(
+        self,
+        cluster: Cluster,
+        columns: dict[str, Column],
+        places: NDArray[np.int64],
+        target: Target,
+        entries: NDArray[np.int64],
+    ) -> Flat:
+        out = target.data, target.padding_mask
+        try:
+            return self._plan.place(columns, places, out, threads=self._threads, entries=entries)
+        except ExpressionError as error:
+            raise ExpressionError(f"{cluster.events.path}: {error}") from None
 
     def _read(self, files: Sequence[Events], share: float) -> Generator[Cluster]:
         """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams."""
@@ -153,18 +170,24 @@ class Stream:
             with self._watch.timed("reading"):
                 source = open_again(events, self._executor)
             try:
-                for start, stop in stagger(source.clusters(self._plan.branches, 0, len(wanted)), share):
-                    positions = np.flatnonzero(wanted[start:stop])
-                    if len(positions):
+                for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted)), share):
+                    if wanted[start:stop].any():
                         with self._watch.timed("reading"):
-                            columns = source.read(self._plan.branches, start, stop)
-                            cluster = Cluster(events, start, positions, columns)
-                            del columns
+                            cluster = self._cluster_of(events, source, start, wanted[start:stop])
                         yield cluster
                         del cluster  # before the next one is read
             finally:
                 self._watch.add_seconds(source.seconds)
                 source.close()
+
+    def _cluster_of(self, events: Events, source: Source, start: int, wanted: NDArray[np.bool_]) -> Cluster:
+        """Read a cluster; after cuts only the events that are wanted are kept of it."""
+        columns = source.read(self._plan.reads, start, start + len(wanted))
+        positions = np.flatnonzero(wanted)
+        if not self._plan.cuts:
+            return Cluster(events, np.arange(start, start + len(wanted)), positions, columns)
+        kept = {name: keep(column, wanted) for name, column in columns.items()}
+        return Cluster(events, start + positions, np.arange(len(positions)), kept)
 
 
 def _slice(column: Column, start: int, stop: int) -> Column:
@@ -172,13 +195,3 @@ def _slice(column: Column, start: int, stop: int) -> Column:
     if isinstance(column, tuple):
         return column[0][start : stop + 1], column[1]
     return column[start:stop]
-
-
-def keep(column: Column, kept: NDArray[np.bool_]) -> Column:
-    """Return the events of a column that are kept, packed."""
-    if not isinstance(column, tuple):
-        return column[kept]
-    offsets, content = column
-    lengths = np.diff(offsets)
-    values = content[offsets[0] : offsets[-1]][np.repeat(kept, lengths)]
-    return np.concatenate([[0], np.cumsum(lengths[kept])]), values

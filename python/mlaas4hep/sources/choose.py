@@ -39,21 +39,23 @@ def choose_branches(
     *,
     label: str | None = None,
     identifier: str | Iterable[str] = (),
+    new: Iterable[str] = (),
+    removed: Iterable[str] = (),
 ) -> Choice:
     """Return the branches that a model gets from files of the given schemas, each with the path of its file.
 
     Inputs are the numbers, flat or jagged, of any file, but no counters, no identifiers and no label; or,
     of these, what ``select`` names. A counter is an input only where ``select`` has its plain name.
-    ``exclude`` takes away. Both are a list of names and globs, a text with commas, or a text file with a
-    name a line; ``""`` is no restriction. Every input, identifier and the label must be in all files, flat
-    in all or jagged in all; types may differ. What an input says of itself is what the first file says.
-    Anything else is a ``BranchError``.
+    ``exclude`` takes away, and so does ``removed``; branches that are ``new`` are inputs whatever is selected.
+    ``select`` and ``exclude`` are a list of names and globs, a text with commas, or a text file with a name a line;
+    ``""`` is no restriction. Every input, identifier and the label must be in all files, flat in all or jagged in all;
+    types may differ. What an input says of itself is what the first file says. Anything else is a ``BranchError``.
     """
     files = _Files(schemas)
     kept_out = _required(files, label, identifier)
-    kept_out |= files.matches(_names(exclude, files.union, "excluded branches"), "excluded")
+    kept_out |= files.matches(_names(exclude, files.union, "excluded branches"), "excluded") | set(removed)
     wanted = _names(select, files.union, "selected branches")
-    selected = files.matches(wanted, "selected") if wanted else set(files.union)
+    selected = files.matches(wanted, "selected") | set(new) if wanted else set(files.union)
     usable, left_out = _usable(files, selected - kept_out, set(wanted))
     for pattern in wanted:
         if not files.meant(pattern) & (usable | kept_out):

@@ -54,7 +54,8 @@ def train(
         ``seed`` are used; the others have done their work in the dataset.
     fout
         The folder that receives ``model.keras``, ``specs.json``, ``plan.json``, ``params.json``,
-        ``metrics.json``, ``roc.png`` and ``learning_curves.png``, all or none; None: nothing is written.
+        ``metrics.json``, ``roc.png`` and ``learning_curves.png``, and with formulas or cuts ``preproc.json``, all or
+        none; None: nothing is written.
     progress
         Is told what happens; None: nothing is shown.
 
@@ -142,6 +143,8 @@ class _Job:
         self._dataset.plan.to_json(folder / "plan.json")
         text = json.dumps(self._params.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
         (folder / "params.json").write_text(text + "\n", "utf-8")
+        if self._dataset.preproc:
+            self._dataset.preproc.to_json(folder / "preproc.json")
         curves.save(curves.learning_figure(self._trainer.history), folder / "learning_curves.png")
         if len(self._scored[0]):
             figure = curves.roc_figure(*self._scored, self._dataset.classes, self._params.threshold)
@@ -162,6 +165,7 @@ class _Job:
                 for part, counts in reader.counts.items()
                 if counts.sum() == reader.events[part]  # not a test part that nobody asked for
             },
+            cutflow=self._dataset.cutflow if self._dataset.preproc.cuts else None,
             history=trainer.history,
             metrics=evaluate(*self._scored, classes, self._params.threshold) if tested else None,
             throughput=Throughput(

@@ -15,7 +15,8 @@ def render(report: Report) -> str:
 
     The text has no colours and ends without a line feed.
     """
-    blocks = [_parts(report)]
+    blocks = [report.cutflow.table()] if report.cutflow else []
+    blocks.append(_parts(report))
     if report.metrics is None:
         blocks.append("Test part: no metrics, because it is empty or none were asked for.")
     else:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mlaas4hep.dataset import CutFlow
 from mlaas4hep.evaluate.results import Epoch, Metrics
 
 __all__ = ["Report", "Throughput"]
@@ -33,14 +34,16 @@ class Throughput:
 class Report:
     """The result of :func:`mlaas4hep.train.train`.
 
-    ``parts`` holds for each part its events by class; ``metrics`` are those of the test part, None where it
-    is empty; ``folder`` is where the results are, None where nothing was written, ``files`` their names.
+    ``parts`` holds for each part its events by class; ``cutflow`` is what cuts did to the events, None without cuts;
+    ``metrics`` are those of the test part, None where it is empty; ``folder`` is where the results are, None where
+    nothing was written, ``files`` their names.
     """
 
     procedure: str
     columns: int
     classes: list[str]
     parts: dict[str, dict[str, int]]
+    cutflow: CutFlow | None
     history: list[Epoch]
     metrics: Metrics | None
     throughput: Throughput
@@ -56,6 +59,7 @@ class Report:
             "columns": self.columns,
             "classes": self.classes,
             "parts": parts,
+            **({} if self.cutflow is None else {"cutflow": self.cutflow.to_dict()}),
             "history": _strict([epoch.to_dict() for epoch in self.history]),
             "test": None if self.metrics is None else _strict(self.metrics.to_dict()),
             "throughput": _strict(asdict(self.throughput)),

@@ -9,9 +9,11 @@ mod python {
     #![allow(missing_docs)]
     pyo3::import_exception!(mlaas4hep.errors, BranchError);
     pyo3::import_exception!(mlaas4hep.errors, ColumnError);
+    pyo3::import_exception!(mlaas4hep.errors, ExpressionError);
     pyo3::import_exception!(mlaas4hep.errors, ParamsError);
     pyo3::import_exception!(mlaas4hep.errors, SpecsError);
 }
+use python::ExpressionError;
 pub(crate) use python::{BranchError, ColumnError, ParamsError, SpecsError};
 
 /// The exception for a core error.
@@ -21,6 +23,7 @@ pub(crate) fn raise(error: Error) -> PyErr {
         Fault::Columns => ColumnError::new_err(message),
         Fault::Branch => BranchError::new_err(message),
         Fault::Specs => SpecsError::new_err(message),
+        Fault::Expression => ExpressionError::new_err(message),
         Fault::Argument => ParamsError::new_err(message),
         Fault::System => PyRuntimeError::new_err(message),
     }

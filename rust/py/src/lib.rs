@@ -3,17 +3,19 @@
 use pyo3::prelude::*;
 
 mod error;
+mod formulas;
 mod input;
 mod output;
 mod plan;
 mod pool;
 mod scan;
-
 mod schedule;
 mod specs;
 
 #[pymodule]
 mod _rust {
+    #[pymodule_export]
+    use crate::formulas::{Formulas, schema};
     #[pymodule_export]
     use crate::input::{Masked, held};
     #[pymodule_export]
@@ -25,5 +27,5 @@ mod _rust {
     #[pymodule_export]
     use crate::schedule::{Schedule, parts, shares};
     #[pymodule_export]
-    use crate::specs::Specs;
+    use crate::specs::{Specs, promoted};
 }

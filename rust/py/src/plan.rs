@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use mlaas4hep_core::plan::{self as core, Options};
 use mlaas4hep_core::run::{BranchCounts, Output, run};
 use mlaas4hep_core::schema::Kind;
-use numpy::PyReadonlyArray1;
+use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::error::{ParamsError, raise};
+use crate::formulas::{Entries, Formulas, numbered, passed};
 use crate::input::Columns;
 use crate::output::{Buffers, check_apart};
 use crate::specs::Specs;
@@ -29,9 +30,16 @@ pub(crate) struct Run {
 #[pymethods]
 impl Plan {
     #[new]
-    fn new(specs: &Specs, normalize: String, pad_value: f32, widths: BTreeMap<String, u64>) -> PyResult<Plan> {
+    fn new(
+        specs: &Specs,
+        formulas: Option<&Formulas>,
+        normalize: String,
+        pad_value: f32,
+        widths: BTreeMap<String, u64>,
+    ) -> PyResult<Plan> {
         let options = Options { normalize, pad_value, widths };
-        core::Plan::new(&specs.0, &options).map(Plan).map_err(raise)
+        let program = formulas.map(|formulas| formulas.0.clone()).unwrap_or_default();
+        core::Plan::new(&specs.0, program, &options).map(Plan).map_err(raise)
     }
 
     #[staticmethod]
@@ -58,14 +66,39 @@ impl Plan {
         self.0.branches().iter().map(|branch| branch.name.as_str()).collect()
     }
 
+    /// Names of the branches that rows are made of, and of those that cuts read.
+    #[getter]
+    fn reads(&self) -> (Vec<&str>, Vec<&str>) {
+        let [cuts, _] = self.0.program().reads();
+        (self.0.reads().iter().map(String::as_str).collect(), cuts.into_iter().map(|read| read.0).collect())
+    }
+
+    /// Names of the cuts in order.
+    #[getter]
+    fn cuts(&self) -> Vec<&str> {
+        self.0.program().selects().iter().map(|select| select.cut.as_str()).collect()
+    }
+
+    /// Which events pass the cuts, and how many passed each and all before it.
+    fn select<'py>(
+        &self,
+        columns: &Bound<'py, PyAny>,
+        training: bool,
+        threads: Option<usize>,
+    ) -> PyResult<(Bound<'py, PyArray1<bool>>, Vec<u64>)> {
+        passed(self.0.program(), columns, training, threads, &None)
+    }
+
     #[getter]
     fn widths(&self) -> BTreeMap<&str, usize> {
         let jagged = self.0.branches().iter().filter(|branch| branch.kind == Kind::Jagged);
         jagged.map(|branch| (branch.name.as_str(), branch.width)).collect()
     }
 
-    /// Fill `out`, or new arrays, with a row for each event, or for those that `rows` places.
-    #[pyo3(signature = (columns, threads, out=None, rows=None))]
+    /// Fill `out`, or new arrays, with a row for each event, or for those that `rows` places; cuts are not applied.
+    /// Errors name events by
+    /// their `entries`.
+    #[pyo3(signature = (columns, threads, out=None, rows=None, entries=None))]
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -73,9 +106,10 @@ impl Plan {
         threads: Option<usize>,
         out: Option<Bound<'py, PyAny>>,
         rows: Option<PyReadonlyArray1<'py, i64>>,
+        entries: Entries<'py>,
     ) -> PyResult<Run> {
         let columns = Columns::of_plan(columns, &self.0)?;
-        let table = columns.table().map_err(raise)?;
+        let table = numbered(columns.table().map_err(raise)?, &entries)?;
         let in_order = rows.is_none();
         let mut buffers = match out {
             Some(out) => Buffers::given(&out, self.0.width())?,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use mlaas4hep_core::schema::Kind;
+use mlaas4hep_core::schema::{DType, Kind, TypeSet};
 use mlaas4hep_core::specs::{BranchSpecs, Number, Parts};
 use mlaas4hep_core::{Result, specs as core};
 use pyo3::prelude::*;
 
-use crate::error::raise;
+use crate::error::{ParamsError, raise};
 
 /// What the first pass learned; immutable.
 #[pyclass(frozen, module = "mlaas4hep._rust")]
@@ -36,6 +36,15 @@ impl Specs {
 
 fn wrap(specs: Result<core::Specs>) -> PyResult<Specs> {
     specs.map(Specs).map_err(raise)
+}
+
+/// The type that holds values of all these types.
+#[pyfunction]
+pub(crate) fn promoted(types: Vec<String>) -> PyResult<&'static str> {
+    let known = |name: &String| DType::from_name(name).map(TypeSet::of);
+    let types: Option<Vec<TypeSet>> = types.iter().map(known).collect();
+    let all = types.and_then(|types| types.into_iter().reduce(TypeSet::union));
+    all.map(|types| types.promoted().name()).ok_or_else(|| ParamsError::new_err("types: give names of types"))
 }
 
 #[pymethods]
@@ -117,6 +126,17 @@ impl Specs {
     #[getter]
     fn selected(&self) -> BTreeMap<String, Parts> {
         self.0.selected().clone()
+    }
+
+    #[getter]
+    fn preproc(&self) -> Option<&str> {
+        self.0.preproc()
+    }
+
+    #[getter]
+    fn reads(&self) -> BTreeMap<&str, (&'static str, &'static str)> {
+        let reads = self.0.reads().iter();
+        reads.map(|(name, (kind, dtype))| (name.as_str(), (kind.name(), dtype.name()))).collect()
     }
 
     fn __eq__(&self, other: &Specs) -> bool {

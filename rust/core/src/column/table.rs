@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 pub struct Table<'a> {
     columns: Vec<Column<'a>>,
     events: usize,
+    numbers: Option<&'a [i64]>,
 }
 
 /// Consecutive events of a table in which every column is one piece.
@@ -39,7 +40,20 @@ impl<'a> Table<'a> {
             let (branch, other) = (column.name().to_owned(), name.to_owned());
             return Err(Error::EventCount { branch, found: column.events(), other, expected: events });
         }
-        Ok(Table { columns, events })
+        Ok(Table { columns, events, numbers: None })
+    }
+
+    /// The same, with a number for each event, by which errors name it: its entry in a file, say.
+    pub fn numbered(self, numbers: &'a [i64]) -> Result<Table<'a>> {
+        if numbers.len() != self.events {
+            return Err(Error::RowCount { found: numbers.len(), expected: self.events });
+        }
+        Ok(Table { numbers: Some(numbers), ..self })
+    }
+
+    /// The numbers of the events; nothing: they are counted from 0.
+    pub(crate) fn numbers(&self) -> Option<&'a [i64]> {
+        self.numbers
     }
 
     /// The columns.

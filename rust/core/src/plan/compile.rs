@@ -90,12 +90,12 @@ pub(super) fn steps(program: &Program, branches: &[BranchPlan]) -> Vec<Step> {
     steps
 }
 
-/// The branches that are read from the data, each once: those of the matrix first.
+/// The branches of the data that rows are made of, each once: those of the matrix first.
 pub(super) fn reads(program: &Program, branches: &[BranchPlan]) -> Vec<String> {
     let from_data = branches.iter().filter(|branch| branch.source == Source::Data).map(|branch| branch.name.as_str());
-    let [cuts, new] = program.reads();
+    let [_, new] = program.reads();
     let mut seen = HashSet::new();
-    let all = from_data.chain(cuts.iter().map(|read| read.0)).chain(new.iter().map(|read| read.0));
+    let all = from_data.chain(new.iter().map(|read| read.0));
     all.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
 }
 

@@ -122,7 +122,7 @@ pub struct BranchPlan {
 pub struct Plan {
     program: Program,
     branches: Vec<BranchPlan>,
-    /// The branches of the data that are read: those of the matrix in its order, then those of formulas.
+    /// The branches of the data that rows are made of: those of the matrix in its order, then those of formulas.
     reads: Vec<String>,
     /// The position of each of them.
     positions: HashMap<String, usize>,
@@ -181,8 +181,8 @@ impl Plan {
         &self.program
     }
 
-    /// The branches of the data that are read: those of the matrix in its order, then those that only formulas and cuts
-    /// take.
+    /// The branches of the data that rows are made of: those of the matrix in its order, then those that only formulas of
+    /// new branches take. What cuts read is [`Program::reads`]' to say.
     pub fn reads(&self) -> &[String] {
         &self.reads
     }

@@ -52,7 +52,7 @@ struct Job<'p> {
 }
 
 impl<'p> Job<'p> {
-    fn new(plan: &'p Plan, table: &Table<'_>) -> Result<Job<'p>> {
+    fn new(plan: &'p Plan, table: &Table<'p>) -> Result<Job<'p>> {
         let mut columns = bind(plan, table)?;
         let program = plan.program();
         let formulas = match program.defined() {

@@ -73,10 +73,19 @@ impl<'py> Columns<'py> {
         Ok(columns)
     }
 
-    /// The columns that a plan names, in the plan's order; others are not looked at.
+    /// The columns that a plan makes rows of, in the plan's order; others are not looked at.
     pub(crate) fn of_plan(data: &Bound<'py, PyAny>, plan: &Plan) -> PyResult<Columns<'py>> {
-        let named = named(data, &|name| plan.position(name))?;
-        let mut columns: Vec<Option<Owned<'py>>> = plan.branches().iter().map(|_| None).collect();
+        Columns::of_names(data, plan.reads(), &|name| plan.position(name))
+    }
+
+    /// The columns of these names in their order; others are not looked at. Where no name is given, all of them, so
+    /// that the number of events is known.
+    pub(crate) fn of_names(data: &Bound<'py, PyAny>, names: &[String], wanted: Wanted<'_>) -> PyResult<Columns<'py>> {
+        if names.is_empty() {
+            return Columns::all(data);
+        }
+        let named = named(data, wanted)?;
+        let mut columns: Vec<Option<Owned<'py>>> = names.iter().map(|_| None).collect();
         let mut further = Vec::new();
         for (name, position, found) in named.found {
             let Found::Pieces(kind, pieces) = found else { return Err(unusable(&name, &found)) };
@@ -87,10 +96,10 @@ impl<'py> Columns<'py> {
                 further.push(owned); // a second column of this name, which the core refuses
             }
         }
-        if let Some(absent) = plan.branches().iter().zip(&columns).find(|(_, column)| column.is_none()) {
+        if let Some((absent, _)) = names.iter().zip(&columns).find(|(_, column)| column.is_none()) {
             let found = columns.iter().flatten().map(|column| column.name.as_str());
             let known = found.chain(named.unwanted.iter().map(String::as_str));
-            return Err(raise(Error::missing_branch(&absent.0.name, known)));
+            return Err(raise(Error::missing_branch(absent, known)));
         }
         Ok(Columns { columns: columns.into_iter().flatten().chain(further).collect(), left_out: Vec::new() })
     }
@@ -119,7 +128,7 @@ impl Owned<'_> {
 }
 
 /// The position of a column of that name among those that are wanted; nothing if it is not.
-type Wanted<'w> = &'w dyn Fn(&str) -> Option<usize>;
+pub(crate) type Wanted<'w> = &'w dyn Fn(&str) -> Option<usize>;
 
 /// The same data in a form that can be read more than once: an Arrow stream gives its events only once.
 #[pyfunction]

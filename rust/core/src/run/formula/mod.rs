@@ -36,11 +36,13 @@ pub(crate) struct Formulas<'p> {
     steps: Vec<Slot>,
     /// For each step that loads, in order, its column.
     pub(crate) columns: Vec<usize>,
+    /// The numbers of the table's events, by which errors name them.
+    numbers: Option<&'p [i64]>,
 }
 
 impl<'p> Formulas<'p> {
     /// Find the columns for these steps of a program.
-    pub(crate) fn bind(program: &'p Program, steps: Vec<Slot>, table: &Table<'_>) -> Result<Formulas<'p>> {
+    pub(crate) fn bind(program: &'p Program, steps: Vec<Slot>, table: &Table<'p>) -> Result<Formulas<'p>> {
         let names = || table.columns().iter().map(|column| column.name());
         let find = |(_, branch, kind, _): (Slot, &str, Kind, DType)| {
             let index =
@@ -53,14 +55,14 @@ impl<'p> Formulas<'p> {
             }
         };
         let columns = program.loads(&steps).map(find).collect::<Result<_>>()?;
-        Ok(Formulas { program, steps, columns })
+        Ok(Formulas { program, steps, columns, numbers: table.numbers() })
     }
 }
 
 /// Consecutive events, for which formulas are computed.
 #[derive(Clone, Copy)]
 pub(crate) struct Events<'e> {
-    /// The number of the first one among all events of the data.
+    /// The first one, counted within the table.
     pub(crate) first: usize,
     /// How many there are.
     pub(crate) count: usize,
@@ -74,9 +76,10 @@ impl Events<'_> {
         self.active.map_or(self.count, <[usize]>::len)
     }
 
-    /// The number, among all events of the data, of one of those that are looked at.
-    fn number(&self, event: usize) -> usize {
-        self.first + self.active.map_or(event, |active| active.get(event).copied().unwrap_or(0))
+    /// The number of one of those that are looked at.
+    fn number(&self, event: usize, formulas: &Formulas<'_>) -> usize {
+        let event = self.first + self.active.map_or(event, |active| active.get(event).copied().unwrap_or(0));
+        formulas.numbers.and_then(|numbers| numbers.get(event)).map_or(event, |&number| number as usize)
     }
 }
 
@@ -128,12 +131,12 @@ impl Machine {
                     let wrong = self.load(arrays, loads, *dtype, &events, &mut out);
                     loads += 1;
                     wrong.map_or(Ok(()), |(index, value)| {
-                        let event = events.number(self.event_of(step, &out, index));
+                        let event = events.number(self.event_of(step, &out, index), formulas);
                         let error = Error::TooLarge { event, branch: branch.clone(), value };
                         Err(Failure { at: (slot, event), error })
                     })
                 }
-                _ => self.compute(formulas.program, slot, &events, &mut out),
+                _ => self.compute(formulas, slot, &events, &mut out),
             };
             self.registers[slot] = out;
             done?;
@@ -210,14 +213,15 @@ impl Machine {
     /// Compute a step that takes values of others.
     fn compute(
         &mut self,
-        program: &Program,
+        formulas: &Formulas<'_>,
         slot: Slot,
         events: &Events<'_>,
         out: &mut Register,
     ) -> std::result::Result<(), Failure> {
+        let program = formulas.program;
         let step = &program.steps()[slot];
         let slots = step.op.inputs();
-        self.check_lengths(program, slot, &slots, events)?;
+        self.check_lengths(formulas, slot, &slots, events)?;
         let registers = &self.registers;
         let inputs: Vec<Input<'_>> = slots
             .iter()
@@ -263,7 +267,7 @@ impl Machine {
         match beyond {
             None => Ok(()),
             Some(event) => {
-                let event = events.number(event);
+                let event = events.number(event, formulas);
                 Err(Failure { at: (slot, event), error: Error::Overflow { event, shown: shown(program, slot) } })
             }
         }
@@ -272,17 +276,18 @@ impl Machine {
     /// Jagged values that are taken together must have lists of equal lengths.
     fn check_lengths(
         &self,
-        program: &Program,
+        formulas: &Formulas<'_>,
         slot: Slot,
         inputs: &[Slot],
         events: &Events<'_>,
     ) -> std::result::Result<(), Failure> {
+        let program = formulas.program;
         let mut jagged = inputs.iter().copied().filter(|&input| program.steps()[input].shape == Shape::Jagged);
         let Some(first) = jagged.next() else { return Ok(()) };
         for second in jagged {
             let (left, right) = (self.registers[first].lists, self.registers[second].lists);
             if let Some((event, found, expected)) = self.layouts.difference(left, right) {
-                let event = events.number(event);
+                let event = events.number(event, formulas);
                 let (first, second, shown) = (program.text(first), program.text(second), shown(program, slot));
                 let error = Error::Lengths { event, first, found, second, expected, shown };
                 return Err(Failure { at: (slot, event), error });

@@ -1,0 +1,92 @@
+"""What cuts did to the events of every file: the ledger of a job."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["CutFlow", "FileFlow"]
+
+FILES_SHOWN = 4
+LONGEST = 24
+
+
+@dataclass(frozen=True, slots=True)
+class FileFlow:
+    """The events of one file.
+
+    ``read`` were looked at, ``passed`` has for each cut how many passed it and all before it, ``left_out`` of those
+    that passed all cuts have no label.
+    """
+
+    file: str
+    read: int
+    passed: tuple[int, ...]
+    left_out: int = 0
+
+    @property
+    def survived(self) -> int:
+        """The number of events that passed every cut."""
+        return self.passed[-1] if self.passed else self.read
+
+
+@dataclass(frozen=True, slots=True)
+class CutFlow:
+    """The events of all files, cut by cut; read = passed + cut.
+
+    Examples
+    --------
+    >>> flow = CutFlow(("met > 50",), (FileFlow("sig.root", 100, (40,)), FileFlow("bkg.root", 300, (20,))))
+    >>> flow.total.read, flow.total.survived
+    (400, 60)
+    """
+
+    cuts: tuple[str, ...]
+    files: tuple[FileFlow, ...]
+
+    @property
+    def total(self) -> FileFlow:
+        """All files together."""
+        passed = tuple(sum(file.passed[number] for file in self.files) for number in range(len(self.cuts)))
+        left_out = sum(file.left_out for file in self.files)
+        return FileFlow("all files", sum(file.read for file in self.files), passed, left_out)
+
+    def rows(self) -> list[list[str]]:
+        """Return the lines of a table: events read, and those that pass each cut, in all and of few files by file."""
+        columns = [self.total, *self.files] if 1 < len(self.files) <= FILES_SHOWN else [self.total]
+        lines = [
+            ["Cut", *(_short(column.file) for column in columns)],
+            ["read", *(f"{column.read:,}" for column in columns)],
+        ]
+        for number, cut in enumerate(self.cuts):
+            lines.append([cut, *(_share(column.passed[number], column.read) for column in columns)])
+        return lines
+
+    def table(self) -> str:
+        """Return the table as a text."""
+        rows = self.rows()
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        pad = [str.ljust, *([str.rjust] * (len(widths) - 1))]
+        lines = ["  ".join(fit(cell, width) for fit, cell, width in zip(pad, row, widths, strict=True)) for row in rows]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"total": _as_dict(self.total, self.cuts), "files": [_as_dict(file, self.cuts) for file in self.files]}
+
+
+def _short(file: str) -> str:
+    name = file if len(file) <= LONGEST else file.rsplit("/", 1)[-1]
+    return name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}"
+
+
+def _share(passed: int, read: int) -> str:
+    return f"{passed:,} ({passed / read:.1%})" if read else f"{passed:,}"
+
+
+def _as_dict(file: FileFlow, cuts: Sequence[str]) -> dict[str, Any]:
+    steps = [
+        {"cut": cut, "passed": passed, "fraction": passed / file.read if file.read else None}
+        for cut, passed in zip(cuts, file.passed, strict=True)
+    ]
+    found: dict[str, Any] = {"file": file.file, "read": file.read, "cuts": steps, "passed": file.survived}
+    return found | {"cut": file.read - file.survived, "left_out": file.left_out}
