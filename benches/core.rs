@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mlaas4hep_core::column::{Array, Column, Data, Lists, Offsets, Table, Validity, Values};
+use mlaas4hep_core::expr::Program;
 use mlaas4hep_core::plan::{Options, Plan};
 use mlaas4hep_core::run::{Output, run};
 use mlaas4hep_core::scan::scan;
@@ -79,7 +80,9 @@ fn table(columns: &Columns, shared: bool) -> Table<'_> {
 
 fn passes(criterion: &mut Criterion) {
     let columns = columns();
-    let plan = Plan::new(&scan(&table(&columns, true), Some(1)).expect("scans"), &Options::default()).expect("fits");
+    let plan =
+        Plan::new(&scan(&table(&columns, true), Some(1)).expect("scans"), Program::default(), &Options::default())
+            .expect("fits");
     let (mut data, mut mask) = (vec![1.0; EVENTS * plan.width()], vec![1; EVENTS * plan.width()]);
     let mut group = criterion.benchmark_group("core");
     group.throughput(Throughput::Elements(EVENTS as u64));

@@ -8,7 +8,7 @@ import mlaas4hep
 import pytest
 
 MODULES = [module.name for module in pkgutil.walk_packages(mlaas4hep.__path__, "mlaas4hep.")]
-NEEDS_EXTRA = ("mlaas4hep.evaluate", "mlaas4hep.frameworks", "mlaas4hep.sample", "mlaas4hep.train")
+NEEDS_EXTRA = ("mlaas4hep.evaluation", "mlaas4hep.frameworks", "mlaas4hep.sample", "mlaas4hep.train")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -16,7 +16,7 @@ FLOORS = [
     {"_rust", "_reference", "columns", "config", "inputs", "jsonfile", "output", "preproc", "threads"},
     {"formulas", "sources", "specs", "plan"},
     {"dataset", "export"},
-    {"evaluate", "frameworks", "train"},
+    {"evaluation", "frameworks", "train"},
     {"cli"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -26,10 +26,10 @@ RESTRICTED = {
     "awkward": {"columns", "formulas", "sources"},
     "click": {"cli"},
     "keras": {"frameworks", "sample"},
-    "matplotlib": {"evaluate"},
+    "matplotlib": {"evaluation"},
     "pyarrow": {"columns", "export", "formulas"},
     "rich": {"cli"},
-    "sklearn": {"evaluate"},
+    "sklearn": {"evaluation"},
     "tensorflow": {"frameworks"},
     "uproot": {"sources"},
 }

@@ -1,11 +1,11 @@
 """Formulas and cuts on columns in memory: ``evaluate``, ``select``, and what compiles them for certain branches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlaas4hep import _rust
 from mlaas4hep.columns import is_arrow, survivors
-from mlaas4hep.errors import BranchError, ParamsError, nearest
+from mlaas4hep.errors import BranchError, ExpressionError, ParamsError, nearest
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.threads import asked_threads
 
@@ -77,7 +77,7 @@ def evaluate(formula: str, data: object, *, threads: int | None = None) -> Any:
         raise ParamsError(f"the formula is a {type(formula).__qualname__}; it must be a text")
     arrow = is_arrow(data)
     data = _rust.held(data)
-    formulas = _rust.Formulas.of_one(_rust.schema(data), formula)
+    formulas = _compiled(data, [formula], lambda schema: _rust.Formulas.of_one(schema, formula))
     content, offsets, nulls = formulas.evaluate(data, asked_threads(threads))
     return _as_arrow(content, offsets, nulls) if arrow else _as_awkward(content, offsets, nulls)
 
@@ -114,8 +114,19 @@ def select(data: Any, cuts: str | Sequence[str], *, threads: int | None = None) 
     """
     given = Preprocessing().with_options([cuts] if isinstance(cuts, str) else list(cuts), [])
     held = _rust.held(data)
-    passed, _ = bind(given, _rust.schema(held)).select(held, True, asked_threads(threads))
+    formulas = _compiled(held, [cut.formula for cut in given.cuts], lambda schema: bind(given, schema))
+    passed, _ = formulas.select(held, True, asked_threads(threads))
     return data if passed.all() and held is data else survivors(held, passed)
+
+
+def _compiled(
+    data: object, formulas: list[str], compile_for: Callable[[dict[str, tuple[str, str]]], _rust.Formulas]
+) -> _rust.Formulas:
+    """Compile formulas, looking at the columns that they name only; what is wrong is said in view of all."""
+    try:
+        return compile_for(_rust.schema(data, formulas))
+    except ExpressionError:
+        return compile_for(_rust.schema(data))
 
 
 def _as_awkward(content: Any, offsets: Any, nulls: Any) -> Any:

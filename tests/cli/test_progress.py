@@ -6,7 +6,7 @@ import re
 import pytest
 from mlaas4hep.cli import progress
 from mlaas4hep.cli.progress import Bar
-from mlaas4hep.evaluate.results import Epoch
+from mlaas4hep.evaluation.results import Epoch
 from rich.console import Console
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mlaas4hep.config import Params
 from mlaas4hep.errors import ModelError, Note
-from mlaas4hep.evaluate.results import Epoch
+from mlaas4hep.evaluation.results import Epoch
 from mlaas4hep.frameworks import Network, Part
 from mlaas4hep.train.procedure import Trainer
 from mlaas4hep.train.progress import Silent

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from mlaas4hep.evaluate.results import Epoch, Metrics
+from mlaas4hep.evaluation.results import Epoch, Metrics
 from mlaas4hep.train import Report, Throughput, render
 
 METRICS = Metrics(

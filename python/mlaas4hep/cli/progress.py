@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.progress import Task as RichTask
 from rich.text import Text
 
-from mlaas4hep.evaluate.results import Epoch
+from mlaas4hep.evaluation.results import Epoch
 
 __all__ = ["Bar"]
 

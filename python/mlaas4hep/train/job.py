@@ -136,7 +136,7 @@ class _Job:
 
     def write(self, folder: Path) -> None:
         """Write everything but the report."""
-        from mlaas4hep.evaluate import curves
+        from mlaas4hep.evaluation import curves
 
         self._network.save(folder)
         self._dataset.specs().to_json(folder / "specs.json")
@@ -152,7 +152,7 @@ class _Job:
 
     def report(self, seconds: float, path: Path | None, folder: Path | None) -> Report:
         """Put together what was found; ``folder`` holds what will be at ``path``."""
-        from mlaas4hep.evaluate.metrics import evaluate
+        from mlaas4hep.evaluation.metrics import evaluate
 
         classes, reader, trainer = self._dataset.classes, self._reader, self._trainer
         tested = len(self._scored[0]) > 0

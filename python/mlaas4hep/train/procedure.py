@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from mlaas4hep.config import Params
 from mlaas4hep.errors import ModelError, note
-from mlaas4hep.evaluate.results import Epoch
+from mlaas4hep.evaluation.results import Epoch
 from mlaas4hep.frameworks import Network, Part
 from mlaas4hep.train.progress import Progress
 from mlaas4hep.train.reader import Reader, cut

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from mlaas4hep.evaluate.results import Epoch
+from mlaas4hep.evaluation.results import Epoch
 
 __all__ = ["Progress", "Silent"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlaas4hep.evaluate.results import Metrics
+from mlaas4hep.evaluation.results import Metrics
 from mlaas4hep.train.report import Report, Throughput
 
 __all__ = ["render"]

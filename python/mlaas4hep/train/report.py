@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mlaas4hep.dataset import CutFlow
-from mlaas4hep.evaluate.results import Epoch, Metrics
+from mlaas4hep.evaluation.results import Epoch, Metrics
 
 __all__ = ["Report", "Throughput"]
 

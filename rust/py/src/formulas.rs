@@ -1,14 +1,15 @@
 //! `Formulas`: what formulas and cuts were compiled to, and what they do to columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use mlaas4hep_core::column::{Column, Table};
-use mlaas4hep_core::expr::{Cut, NewBranch, Program, Reduction, compile, compile_one};
-use mlaas4hep_core::run::{Evaluated, Numbers, Passed, evaluate, select};
+use mlaas4hep_core::expr::{Cut, NewBranch, Program, Reduction, Type, compile, compile_one, names as names_of};
+use mlaas4hep_core::run::{Evaluation, Out, Passed, select};
 use mlaas4hep_core::scan::scan_new;
 use mlaas4hep_core::schema::{DType, Kind, Schema, TypeSet};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
+use pyo3::types::PySlice;
 
 use crate::error::{ParamsError, raise};
 use crate::input::Columns;
@@ -30,10 +31,23 @@ fn schema_of(branches: PySchema) -> PyResult<Schema> {
     each.collect()
 }
 
-/// What columns promise: kind and type of each.
+/// What columns promise: kind and type of each, or only of those that the formulas name.
 #[pyfunction]
-pub(crate) fn schema(columns: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, (&'static str, &'static str)>> {
-    let columns = Columns::all(columns)?;
+#[pyo3(signature = (columns, formulas=None))]
+pub(crate) fn schema(
+    columns: &Bound<'_, PyAny>,
+    formulas: Option<Vec<String>>,
+) -> PyResult<BTreeMap<String, (&'static str, &'static str)>> {
+    let columns = match formulas {
+        None => Columns::all(columns)?,
+        Some(formulas) => {
+            let names: HashSet<String> = formulas.iter().flat_map(|formula| names_of(formula)).collect();
+            Columns::of(columns, &|name| names.contains(name).then_some(0))?
+        }
+    };
+    if columns.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let table = columns.table().map_err(raise)?;
     let of = |column: &Column<'_>| {
         let types = column.pieces().iter().map(|piece| TypeSet::of(piece.values().data().dtype()));
@@ -62,6 +76,9 @@ pub(crate) fn numbered<'a>(table: Table<'a>, entries: &'a Entries<'_>) -> PyResu
         Some(entries) => table.numbered(entries.as_slice()?).map_err(raise),
     }
 }
+
+/// Content, offsets and nulls, as Python gets them.
+type PyEvaluated<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyArray1<i64>>>, Option<Bound<'py, PyArray1<bool>>>);
 
 /// What passed, as Python gets it: a bool for each event, and a count for each cut.
 type PyPassed<'py> = (Bound<'py, PyArray1<bool>>, Vec<u64>);
@@ -189,21 +206,39 @@ impl Formulas {
     }
 
     /// The values of the only formula: content, offsets of a jagged one, and nulls where there are some.
-    fn evaluate<'py>(
-        &self,
-        columns: &Bound<'py, PyAny>,
-        threads: Option<usize>,
-    ) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyArray1<i64>>>, Option<Bound<'py, PyArray1<bool>>>)> {
+    fn evaluate<'py>(&self, columns: &Bound<'py, PyAny>, threads: Option<usize>) -> PyResult<PyEvaluated<'py>> {
         let py = columns.py();
         let columns = columns_of(columns, &self.new_reads())?;
         let table = columns.table().map_err(raise)?;
-        let Evaluated { values, nulls, offsets } = py.detach(|| evaluate(&self.0, &table, threads)).map_err(raise)?;
-        let content = match values {
-            Numbers::Bool(values) => bools(py, values)?.into_any(),
-            Numbers::Int64(values) => values.into_pyarray(py).into_any(),
-            Numbers::Float64(values) => values.into_pyarray(py).into_any(),
+        let evaluation = Evaluation::new(&self.0, &table).map_err(raise)?;
+        let room = evaluation.capacity();
+        let jagged = evaluation.kind() == Kind::Jagged;
+        let offsets = PyArray1::<i64>::zeros(py, if jagged { table.events() + 1 } else { 0 }, false);
+        let mut nulls = vec![0; if evaluation.ty() == Type::Int { room } else { 0 }];
+        let (content, count) = {
+            let mut stops = offsets.readwrite();
+            let stops = stops.as_slice_mut()?;
+            let mut run = |out: Out<'_>| py.detach(|| evaluation.run(out, &mut nulls, stops, threads)).map_err(raise);
+            match evaluation.ty() {
+                Type::Bool => {
+                    let mut bytes = vec![0; room];
+                    let count = run(Out::Bool(&mut bytes))?;
+                    (bools(py, bytes)?.into_any(), count)
+                }
+                Type::Int => {
+                    let content = PyArray1::<i64>::zeros(py, room, false);
+                    let count = run(Out::Int64(content.readwrite().as_slice_mut()?))?;
+                    (content.into_any(), count)
+                }
+                Type::Float => {
+                    let content = PyArray1::<f64>::zeros(py, room, false);
+                    let count = run(Out::Float64(content.readwrite().as_slice_mut()?))?;
+                    (content.into_any(), count)
+                }
+            }
         };
-        let nulls = if nulls.is_empty() { None } else { Some(bools(py, nulls)?) };
-        Ok((content, offsets.map(|offsets| offsets.into_pyarray(py)), nulls))
+        nulls.truncate(count);
+        let nulls = if nulls.contains(&1) { Some(bools(py, nulls)?) } else { None };
+        Ok((content.get_item(PySlice::new(py, 0, count as isize, 1))?, jagged.then_some(offsets), nulls))
     }
 }

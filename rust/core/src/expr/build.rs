@@ -75,6 +75,15 @@ pub fn compile_one(schema: &Schema, formula: &str) -> Result<Program> {
     Ok(builder.program)
 }
 
+/// The names in a formula, which are those of branches it takes; nothing where it cannot be parsed.
+pub fn names(formula: &str) -> Vec<String> {
+    let name = |node: Node| match node.kind {
+        NodeKind::Name(name) => Some(name),
+        _ => None,
+    };
+    parse(formula).unwrap_or_default().into_iter().filter_map(name).collect()
+}
+
 /// Where a formula stands that is being compiled.
 pub(super) struct Site<'f> {
     place: &'f str,
@@ -335,7 +344,7 @@ impl<'s> Builder<'s> {
                 "==" => Relation::Eq,
                 _ => Relation::Ne,
             };
-            let mut inputs: Vec<Slot> = pair.iter().map(|&term| self.int(term, site, span)).collect();
+            let mut inputs: Vec<Slot> = (0..2).map(|at| self.compared(pair[at], pair[1 - at], site, span)).collect();
             self.align(&mut inputs, site, span);
             let found = Term::Slot(self.emit(Op::Compare { relation, inputs: [inputs[0], inputs[1]] }, site, span));
             whole = Some(match whole {
@@ -344,6 +353,16 @@ impl<'s> Builder<'s> {
             });
         }
         whole.unwrap_or(Term::Whole(0))
+    }
+
+    /// A number that is compared with another one: a literal beside a float64 is one, too, if that changes nothing.
+    fn compared(&mut self, term: Term, other: Term, site: &Site<'_>, span: &Range<usize>) -> Slot {
+        match term {
+            Term::Whole(number) if number.abs() <= 1 << 53 && self.type_of(other) == Type::Float => {
+                self.float(term, site, span)
+            }
+            term => self.int(term, site, span),
+        }
     }
 
     fn index(

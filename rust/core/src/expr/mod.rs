@@ -14,7 +14,7 @@ mod token;
 
 use std::ops::Range;
 
-pub use build::{Cut, NewBranch, compile, compile_one};
+pub use build::{Cut, NewBranch, compile, compile_one, names};
 pub use function::{Function, Reduction, Relation};
 pub use program::{Defined, Program, Select};
 pub use step::{Constant, FormulaStep, Op, Place, Shape, Type};

@@ -140,10 +140,10 @@ fn link_branch(program: &mut Program, known: &[BranchPlan], index: usize, group:
         }
         _ => return Err(broken(index, "the first of load (or define), scale, pad and store of one branch")),
     };
-    if let (Source::Formula(_), Some(defined)) = (source, program.defined.last()) {
-        if defined.slot >= program.steps().len() || program.branch_of(defined) != (kind, dtype) {
-            return Err(broken(index, "a value of the formulas, of its kind and type"));
-        }
+    if let (Source::Formula(_), Some(defined)) = (source, program.defined.last())
+        && (defined.slot >= program.steps().len() || program.branch_of(defined) != (kind, dtype))
+    {
+        return Err(broken(index, "a value of the formulas, of its kind and type"));
     }
     let (Step::Scale { input: loaded, out: scaled, normalize }, Step::Pad { input, out: padded, width }) = (scale, pad)
     else {

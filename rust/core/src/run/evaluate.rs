@@ -1,74 +1,204 @@
 //! The values of one formula, for all events.
 
 use super::blocks::blocks;
-use super::formula::{Columns, Events, Failure, Formulas, Machine, Register};
+use super::formula::{Columns, Events, Failure, Formulas, Machine, collected};
 use super::select::LIMITS;
 use crate::column::{Array, Table};
 use crate::error::Result;
 use crate::expr::{Program, Shape, Type};
+use crate::plan::Slot;
 use crate::pool;
 use crate::schema::Kind;
 
-/// Numbers of one type.
-#[derive(Clone, Debug, PartialEq)]
+/// Where the values of a formula go: a slice of its type; see [`Evaluation::capacity`] for how long.
 #[allow(missing_docs)]
-pub enum Numbers {
-    Bool(Vec<u8>),
-    Int64(Vec<i64>),
-    Float64(Vec<f64>),
+pub enum Out<'o> {
+    Bool(&'o mut [u8]),
+    Int64(&'o mut [i64]),
+    Float64(&'o mut [f64]),
 }
 
-/// The values of a formula: one an event, or of a jagged one lists that lie at `offsets`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evaluated {
-    /// All values; a missing float64 is NaN, a missing bool false.
-    pub values: Numbers,
-    /// For each int64 1 if it is null; empty where none is.
-    pub nulls: Vec<u8>,
-    /// Where the lists of a jagged formula begin and end.
-    pub offsets: Option<Vec<i64>>,
+/// One formula, to be computed for all events of a table.
+pub struct Evaluation<'p> {
+    formulas: Formulas<'p>,
+    table: &'p Table<'p>,
+    slot: Slot,
+    ty: Type,
+    shape: Shape,
+    /// Of a jagged formula the column, among those that are loaded, whose lists are as long, or longer.
+    source: Option<usize>,
 }
 
-/// What one block gave: its number, its values, and the lengths of its lists as offsets from 0.
-struct Part {
-    number: usize,
-    values: Register,
-    offsets: Vec<i64>,
-    events: usize,
-}
+impl<'p> Evaluation<'p> {
+    /// The only formula of `program`, see [`compile_one`](crate::expr::compile_one), on `table`.
+    pub fn new(program: &'p Program, table: &'p Table<'p>) -> Result<Evaluation<'p>> {
+        let formulas = Formulas::bind(program, program.for_defined(), table)?;
+        let slot = program.defined().first().map_or(0, |defined| defined.slot);
+        let (ty, shape) = (program.steps()[slot].ty, program.steps()[slot].shape);
+        let source = formulas.source(slot).filter(|_| shape == Shape::Jagged);
+        Ok(Evaluation { formulas, table, slot, ty, shape, source })
+    }
 
-/// Compute the only formula of `program`, see [`compile_one`](crate::expr::compile_one), for all events of `table`.
-pub fn evaluate(program: &Program, table: &Table<'_>, threads: Option<usize>) -> Result<Evaluated> {
-    let formulas = Formulas::bind(program, program.for_defined(), table)?;
-    let slot = program.defined().first().map_or(0, |defined| defined.slot);
-    let (ty, shape) = (program.steps()[slot].ty, program.steps()[slot].shape);
-    let segments = table.segments();
-    let pieces = segments.iter().flat_map(|segment| blocks(&formulas.columns, segment, LIMITS)).enumerate();
-    let fresh = || (Machine::default(), Vec::new(), None::<Failure>);
-    let many = table.events() > LIMITS.events;
-    let done = pool::share(threads, many, pieces, fresh, |(machine, parts, failure), (number, piece)| {
-        let events = Events { first: piece.first, count: piece.events, active: None };
-        match machine.run(&formulas, &piece.arrays, events) {
-            Err(found) => *failure = Some(found.first(failure.take())),
-            Ok(()) => {
-                let offsets = match shape {
-                    Shape::Jagged => machine.offsets(machine.register(slot)).to_vec(),
-                    _ => Vec::new(),
-                };
-                parts.push(Part { number, values: machine.take(slot), offsets, events: piece.events });
+    /// The type of the values.
+    pub fn ty(&self) -> Type {
+        self.ty
+    }
+
+    /// Flat or jagged.
+    pub fn kind(&self) -> Kind {
+        self.shape.kind()
+    }
+
+    /// The most values that there can be.
+    pub fn capacity(&self) -> usize {
+        match self.source {
+            None => self.table.events(),
+            Some(source) => {
+                let column = &self.table.columns()[self.formulas.columns[source]];
+                column.pieces().iter().map(length).sum()
             }
         }
-    })?;
-    let (mut parts, mut failure) = (Vec::new(), None);
-    for (_, more, found) in done {
-        parts.extend(more);
-        failure = found.map(|found| found.first(failure.take())).or(failure);
     }
-    if let Some(failure) = failure {
-        return Err(failure.error);
+
+    /// Compute all values into `out`, and for a jagged formula where the lists begin and end into `offsets`, which has
+    /// an entry more than there are events. Integers that are null get a 1 in `nulls`, which has as many entries as
+    /// `out`, all 0 before. Returns how many values there are; slices must be as long as that, or longer.
+    pub fn run(&self, out: Out<'_>, nulls: &mut [u8], offsets: &mut [i64], threads: Option<usize>) -> Result<usize> {
+        let segments = self.table.segments();
+        let pieces = || segments.iter().flat_map(|segment| blocks(&self.formulas.columns, segment, LIMITS));
+        let mut whole = Region::new(out, nulls, offsets.get_mut(1..).unwrap_or_default());
+        let sizes: Vec<usize> = {
+            let mut rest = whole.again();
+            let tasks = pieces().enumerate().map(|(number, piece)| {
+                let most = self.source.map_or(piece.events, |source| length(&piece.arrays[source]));
+                (number, rest.split(most, piece.events), piece)
+            });
+            let fresh = || (Machine::default(), Vec::new(), None::<Failure>);
+            let many = self.table.events() > LIMITS.events;
+            let done =
+                pool::share(threads, many, tasks, fresh, |(machine, sizes, failure), (number, region, piece)| {
+                    match machine.run(&self.formulas, &piece.arrays, Events::all(&piece)) {
+                        Err(found) => *failure = Some(found.first(failure.take())),
+                        Ok(()) => sizes.push((number, region.take(machine, self.slot, self.ty, self.shape))),
+                    }
+                })?;
+            let mut sizes = collected(done.into_iter().map(|(_, sizes, failure)| (sizes, failure)))?.concat();
+            sizes.sort_unstable();
+            sizes.into_iter().map(|(_, size)| size).collect()
+        };
+        Ok(whole.close_up(
+            pieces()
+                .map(|piece| (self.source.map_or(piece.events, |source| length(&piece.arrays[source])), piece.events)),
+            &sizes,
+        ))
     }
-    parts.sort_by_key(|part| part.number);
-    join(&parts, ty, shape, threads)
+}
+
+/// Values of a piece.
+fn length(array: &Array<'_>) -> usize {
+    match array {
+        Array::Flat(values) => values.len(),
+        Array::Jagged(lists) => lists.extent().1 - lists.extent().0,
+    }
+}
+
+/// A part of the output; of the three kinds of values two are empty.
+#[derive(Default)]
+struct Region<'o> {
+    bools: &'o mut [u8],
+    ints: &'o mut [i64],
+    floats: &'o mut [f64],
+    nulls: &'o mut [u8],
+    /// Where each list ends, counted from the begin of the whole.
+    stops: &'o mut [i64],
+    /// Where this part begins in the whole.
+    base: usize,
+}
+
+impl<'o> Region<'o> {
+    fn new(out: Out<'o>, nulls: &'o mut [u8], stops: &'o mut [i64]) -> Region<'o> {
+        let none = Region { nulls, stops, ..Region::default() };
+        match out {
+            Out::Bool(bools) => Region { bools, ..none },
+            Out::Int64(ints) => Region { ints, ..none },
+            Out::Float64(floats) => Region { floats, ..none },
+        }
+    }
+
+    /// The same once more, to be split.
+    fn again(&mut self) -> Region<'_> {
+        let Region { bools, ints, floats, nulls, stops, base } = self;
+        Region { bools, ints, floats, nulls, stops, base: *base }
+    }
+
+    /// Take the first `values` values and `events` events away.
+    fn split(&mut self, values: usize, events: usize) -> Region<'o> {
+        fn first<'o, T>(slice: &mut &'o mut [T], count: usize) -> &'o mut [T] {
+            let whole = std::mem::take(slice);
+            let (first, rest) = whole.split_at_mut(count.min(whole.len()));
+            *slice = rest;
+            first
+        }
+        let part = Region {
+            bools: first(&mut self.bools, values),
+            ints: first(&mut self.ints, values),
+            floats: first(&mut self.floats, values),
+            nulls: first(&mut self.nulls, values),
+            stops: first(&mut self.stops, events),
+            base: self.base,
+        };
+        self.base += values;
+        part
+    }
+
+    /// Take over what a machine computed; returns how many values there are.
+    fn take(self, machine: &Machine, slot: Slot, ty: Type, shape: Shape) -> usize {
+        let found = machine.register(slot);
+        fn put<T: Copy>(to: &mut [T], from: &[T], constant: bool) -> usize {
+            match from {
+                [value] if constant => to.fill(*value),
+                from => to[..from.len()].copy_from_slice(from),
+            }
+            from.len()
+        }
+        let constant = shape == Shape::Constant;
+        let size = match ty {
+            Type::Bool => put(self.bools, &found.bools, constant),
+            Type::Int => put(self.ints, &found.ints, constant),
+            Type::Float => put(self.floats, &found.floats, constant),
+        };
+        if ty == Type::Int && !found.nulls.is_empty() {
+            put(self.nulls, &found.nulls, constant);
+        }
+        if shape == Shape::Jagged {
+            let stops = machine.offsets(found).iter().skip(1);
+            self.stops.iter_mut().zip(stops).for_each(|(to, stop)| *to = self.base as i64 + stop);
+        }
+        if constant { self.ints.len().max(self.floats.len()).max(self.bools.len()) } else { size }
+    }
+
+    /// Close the gaps where parts got fewer values than they had room for; returns how many there are in all.
+    fn close_up(self, parts: impl Iterator<Item = (usize, usize)>, sizes: &[usize]) -> usize {
+        fn shift<T: Copy>(values: &mut [T], from: usize, count: usize, to: usize) {
+            if !values.is_empty() {
+                values.copy_within(from..from + count, to);
+            }
+        }
+        let (mut from, mut to, mut event) = (0, 0, 0);
+        for ((room, events), &size) in parts.zip(sizes) {
+            if from != to {
+                shift(self.bools, from, size, to);
+                shift(self.ints, from, size, to);
+                shift(self.floats, from, size, to);
+                shift(self.nulls, from, size, to);
+                for stop in self.stops.iter_mut().skip(event).take(events) {
+                    *stop -= (from - to) as i64;
+                }
+            }
+            (from, to, event) = (from + room, to + size, event + events);
+        }
+        to
+    }
 }
 
 /// Call `each` with the number and a block of every new branch, on what its thread keeps; returns what threads kept.
@@ -84,7 +214,7 @@ pub(crate) fn each_new<K: Default + Send>(
     let fresh = || (Machine::default(), Columns::default(), K::default(), None::<Failure>);
     let many = table.events() > LIMITS.events;
     let done = pool::share(threads, many, pieces, fresh, |(machine, columns, kept, failure), piece| {
-        let events = Events { first: piece.first, count: piece.events, active: None };
+        let events = Events::all(&piece);
         match machine.run(&formulas, &piece.arrays, events) {
             Err(found) => *failure = Some(found.first(failure.take())),
             Ok(()) => {
@@ -97,69 +227,5 @@ pub(crate) fn each_new<K: Default + Send>(
             }
         }
     })?;
-    let (mut kept, mut failure) = (Vec::new(), None);
-    for (.., more, found) in done {
-        kept.push(more);
-        failure = found.map(|found: Failure| found.first(failure.take())).or(failure);
-    }
-    failure.map_or(Ok(kept), |failure| Err(failure.error))
-}
-
-/// The parts one behind the other.
-fn join(parts: &[Part], ty: Type, shape: Shape, threads: Option<usize>) -> Result<Evaluated> {
-    let constant = shape == Shape::Constant;
-    let len = |part: &Part| if constant { part.events } else { part.values.len(ty) };
-    let values = match ty {
-        Type::Bool => Numbers::Bool(copied(parts, threads, len, |part| &part.values.bools)?),
-        Type::Int => Numbers::Int64(copied(parts, threads, len, |part| &part.values.ints)?),
-        Type::Float => Numbers::Float64(copied(parts, threads, len, |part| &part.values.floats)?),
-    };
-    let has_nulls = ty == Type::Int && parts.iter().any(|part| !part.values.nulls.is_empty());
-    let mut nulls = Vec::new();
-    for part in parts.iter().filter(|_| has_nulls) {
-        nulls.extend(
-            (0..len(part)).map(|at| part.values.nulls.get(if constant { 0 } else { at }).copied().unwrap_or(0)),
-        );
-    }
-    let offsets = (shape.kind() == Kind::Jagged).then(|| {
-        let mut offsets = vec![0];
-        for part in parts {
-            let first = offsets.last().copied().unwrap_or(0);
-            offsets.extend(part.offsets.iter().skip(1).map(|offset| first + offset));
-        }
-        offsets
-    });
-    Ok(Evaluated { values, nulls, offsets })
-}
-
-/// The values of all parts, copied by all threads; the one of a constant is repeated.
-fn copied<T: Copy + Default + Send + Sync>(
-    parts: &[Part],
-    threads: Option<usize>,
-    len: impl Fn(&Part) -> usize,
-    values: impl Fn(&Part) -> &[T],
-) -> Result<Vec<T>> {
-    let total = parts.iter().map(&len).sum();
-    let mut joined = vec![T::default(); total];
-    let mut rest = joined.as_mut_slice();
-    let copies: Vec<(&[T], &mut [T])> = parts
-        .iter()
-        .map(|part| {
-            let (to, behind) = std::mem::take(&mut rest).split_at_mut(len(part));
-            rest = behind;
-            (values(part), to)
-        })
-        .collect();
-    let many = total > 1 << 16;
-    pool::share(
-        threads,
-        many,
-        copies.into_iter(),
-        || (),
-        |(), (from, to)| match from {
-            [value] if to.len() != 1 => to.fill(*value),
-            from => to.copy_from_slice(from),
-        },
-    )?;
-    Ok(joined)
+    collected(done.into_iter().map(|(.., kept, failure)| (kept, failure)))
 }

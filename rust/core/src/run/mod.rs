@@ -16,7 +16,7 @@ mod select;
 mod stage;
 
 pub(crate) use evaluate::each_new;
-pub use evaluate::{Evaluated, Numbers, evaluate};
+pub use evaluate::{Evaluation, Out};
 pub use output::{Output, Placement};
 pub use select::{Passed, select};
 
@@ -27,7 +27,7 @@ use crate::pool;
 use crate::simd::{Work, fastest};
 use block::{Block, Scratch};
 use blocks::{Limits, blocks};
-use formula::{Failure, Formulas};
+use formula::{Failure, Formulas, collected};
 use scale::Scale;
 
 /// A block's scratch stays in the cache.
@@ -100,12 +100,8 @@ pub fn run(
             Err(found) => *failure = Some(found.first(failure.take())),
         }
     })?;
-    let (mut counts, mut failure) = (none(), None);
-    for (_, part, found) in done {
-        counts = add(counts, part);
-        failure = found.map(|found: Failure| found.first(failure.take())).or(failure);
-    }
-    failure.map_or(Ok(counts), |failure| Err(failure.error))
+    let parts = collected(done.into_iter().map(|(_, counts, failure)| (counts, failure)))?;
+    Ok(parts.into_iter().fold(none(), add))
 }
 
 /// A block's run, to be compiled for several kinds of CPU.

@@ -1,14 +1,14 @@
 //! Which events pass the cuts.
 
 use super::blocks::{Limits, Piece, blocks};
-use super::formula::{Events, Failure, Formulas, Machine};
+use super::formula::{Events, Failure, Formulas, Machine, collected};
 use crate::column::Table;
 use crate::error::Result;
 use crate::expr::{Program, Shape};
 use crate::pool;
 
 /// Formulas hold a block's values several times, as float64: fewer of them stay in the cache.
-pub(super) const LIMITS: Limits = Limits { events: 1 << 11, values: 1 << 14 };
+pub(super) const LIMITS: Limits = Limits { events: 1 << 10, values: 1 << 12 };
 
 /// What cuts did to events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,19 +41,17 @@ pub fn select(program: &Program, table: &Table<'_>, training: bool, threads: Opt
         rest = behind;
         (piece, mask)
     });
-    let fresh = || (Machine::default(), vec![0; program.selects().len()], None::<Failure>);
+    let fresh = || (Machine::default(), vec![0_u64; program.selects().len()], None::<Failure>);
     let many = table.events() > LIMITS.events;
     let done = pool::share(threads, many, pieces, fresh, |(machine, flow, failure), (piece, mask)| {
         if let Err(found) = of_block(&formulas, machine, &piece, training, mask, flow) {
             *failure = Some(found.first(failure.take()));
         }
     })?;
-    let mut failure = None;
-    for (_, flow, found) in done {
-        passed.flow.iter_mut().zip(flow).for_each(|(sum, part): (&mut u64, u64)| *sum += part);
-        failure = found.map(|found| found.first(failure.take())).or(failure);
+    for flow in collected(done.into_iter().map(|(_, flow, failure)| (flow, failure)))? {
+        passed.flow.iter_mut().zip(flow).for_each(|(sum, part)| *sum += part);
     }
-    failure.map_or(Ok(passed), |failure| Err(failure.error))
+    Ok(passed)
 }
 
 fn of_block(
@@ -64,7 +62,7 @@ fn of_block(
     mask: &mut [u8],
     flow: &mut [u64],
 ) -> std::result::Result<(), Failure> {
-    machine.run(formulas, &piece.arrays, Events { first: piece.first, count: piece.events, active: None })?;
+    machine.run(formulas, &piece.arrays, Events::all(piece))?;
     for (select, flow) in formulas.program.selects().iter().zip(flow) {
         let truth = &machine.register(select.slot).bools;
         let constant = formulas.program.steps()[select.slot].shape == Shape::Constant;

@@ -57,13 +57,7 @@ impl Piece<'_> {
 impl<'py> Columns<'py> {
     /// Every column of numbers; the others are left out, with their reasons.
     pub(crate) fn all(data: &Bound<'py, PyAny>) -> PyResult<Columns<'py>> {
-        let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
-        for (name, _, found) in named(data, &|_| Some(0))?.found {
-            match found {
-                Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
-                Found::NoNumbers(reason) => columns.left_out.push((name, reason)),
-            }
-        }
+        let columns = Columns::of(data, &|_| Some(0))?;
         if columns.columns.is_empty() && !columns.left_out.is_empty() {
             let reasons: Vec<String> =
                 columns.left_out.iter().map(|(name, reason)| format!("'{name}' ({reason})")).collect();
@@ -71,6 +65,23 @@ impl<'py> Columns<'py> {
             return Err(ColumnError::new_err(message));
         }
         Ok(columns)
+    }
+
+    /// The columns of numbers that are wanted; wanted ones that are none are left out, with their reasons.
+    pub(crate) fn of(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Columns<'py>> {
+        let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
+        for (name, _, found) in named(data, wanted)?.found {
+            match found {
+                Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
+                Found::NoNumbers(reason) => columns.left_out.push((name, reason)),
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.columns.is_empty()
     }
 
     /// The columns that a plan makes rows of, in the plan's order; others are not looked at.

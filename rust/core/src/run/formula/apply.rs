@@ -227,11 +227,21 @@ fn float1(function: Function, a: Operand<'_, f64>, out: &mut Register) {
         Function::Trunc => map1(a, floats, f64::trunc),
         Function::Rint => map1(a, floats, f64::round_ties_even),
         Function::Sqrt => map1(a, floats, f64::sqrt),
+        Function::Log => many(a, floats, elementary::log),
         _ => {
             if let Some(f) = elementary::of_one(function) {
                 map1(a, floats, f);
             }
         }
+    }
+}
+
+/// A function that takes many numbers at once.
+fn many(a: Operand<'_, f64>, out: &mut Vec<f64>, f: impl Fn(&[f64], &mut [f64])) {
+    out.resize(a.len(), 0.0);
+    match a {
+        Operand::One(a) => f(&[a], out),
+        Operand::Many(a) => f(a, out),
     }
 }
 

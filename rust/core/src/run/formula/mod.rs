@@ -23,6 +23,7 @@ pub(crate) use register::Register;
 use apply::Input;
 use register::Layouts;
 
+use super::blocks::Piece;
 use super::convert::Converted;
 use crate::column::{Array, Bools, Data, Lists, Offsets, Table, Validity, Values};
 use crate::error::{Error, Result};
@@ -59,6 +60,20 @@ impl<'p> Formulas<'p> {
     }
 }
 
+impl Formulas<'_> {
+    /// Of the columns that are loaded, by their order, the one whose lists a jagged value has; a filtered one has fewer
+    /// entries than that.
+    pub(crate) fn source(&self, slot: Slot) -> Option<usize> {
+        let step = &self.program.steps()[slot];
+        if matches!(step.op, Op::Load { .. }) {
+            return self.program.loads(&self.steps).position(|load| load.0 == slot);
+        }
+        let inputs = step.op.inputs();
+        let jagged = inputs.into_iter().find(|&input| self.program.steps()[input].shape == Shape::Jagged);
+        jagged.and_then(|input| self.source(input))
+    }
+}
+
 /// Consecutive events, for which formulas are computed.
 #[derive(Clone, Copy)]
 pub(crate) struct Events<'e> {
@@ -71,6 +86,11 @@ pub(crate) struct Events<'e> {
 }
 
 impl Events<'_> {
+    /// All events of a block.
+    pub(in crate::run) fn all(piece: &Piece<'_>) -> Events<'static> {
+        Events { first: piece.first, count: piece.events, active: None }
+    }
+
     /// How many are looked at.
     fn active(&self) -> usize {
         self.active.map_or(self.count, <[usize]>::len)
@@ -98,6 +118,16 @@ impl Failure {
             _ => self,
         }
     }
+}
+
+/// What threads kept, or of their failures the one that counts.
+pub(crate) fn collected<K>(done: impl Iterator<Item = (K, Option<Failure>)>) -> Result<Vec<K>> {
+    let (mut all, mut failure) = (Vec::new(), None);
+    for (kept, found) in done {
+        all.push(kept);
+        failure = found.map(|found: Failure| found.first(failure.take())).or(failure);
+    }
+    failure.map_or(Ok(all), |failure| Err(failure.error))
 }
 
 /// Runs steps, and keeps their values; reused from block to block.
@@ -147,11 +177,6 @@ impl Machine {
     /// The values of a step.
     pub(crate) fn register(&self, slot: Slot) -> &Register {
         &self.registers[slot]
-    }
-
-    /// The same, to be taken away.
-    pub(crate) fn take(&mut self, slot: Slot) -> Register {
-        std::mem::take(&mut self.registers[slot])
     }
 
     /// The offsets of jagged values, from 0 on.

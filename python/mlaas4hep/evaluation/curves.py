@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from mlaas4hep.evaluate.metrics import positive
-from mlaas4hep.evaluate.results import Epoch
+from mlaas4hep.evaluation.metrics import positive
+from mlaas4hep.evaluation.results import Epoch
 
 __all__ = ["learning_figure", "roc_figure", "save"]
 
@@ -48,7 +48,7 @@ def roc_figure(
 ) -> Figure:
     """Draw the ROC curve of the second of two classes, or of each of several classes against the rest.
 
-    The arguments are those of :func:`mlaas4hep.evaluate.metrics.evaluate`. A dot marks ``threshold`` where
+    The arguments are those of :func:`mlaas4hep.evaluation.metrics.evaluate`. A dot marks ``threshold`` where
     there are two classes. Classes that do not occur, or alone, have no curve.
     """
     scores = positive(scores)

@@ -1,4 +1,8 @@
 //! Elementary functions.
+mod log;
+
+pub(crate) use log::log;
+
 use crate::expr::Function;
 
 pub(crate) fn of_one(function: Function) -> Option<fn(f64) -> f64> {
@@ -7,7 +11,6 @@ pub(crate) fn of_one(function: Function) -> Option<fn(f64) -> f64> {
         Function::Exp => libm::exp,
         Function::Exp2 => libm::exp2,
         Function::Expm1 => libm::expm1,
-        Function::Log => libm::log,
         Function::Log2 => libm::log2,
         Function::Log10 => libm::log10,
         Function::Log1p => libm::log1p,

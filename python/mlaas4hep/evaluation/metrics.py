@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from mlaas4hep.evaluate.results import Metrics
+from mlaas4hep.evaluation.results import Metrics
 
 __all__ = ["evaluate", "positive"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 sk = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
-from mlaas4hep.evaluate.metrics import evaluate  # noqa: E402
+from mlaas4hep.evaluation.metrics import evaluate  # noqa: E402
 
 RANDOM = np.random.default_rng(7)
 

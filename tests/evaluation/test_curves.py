@@ -9,8 +9,8 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 import matplotlib as mpl
 from matplotlib._pylab_helpers import Gcf
-from mlaas4hep.evaluate.curves import learning_figure, roc_figure, save
-from mlaas4hep.evaluate.results import Epoch
+from mlaas4hep.evaluation.curves import learning_figure, roc_figure, save
+from mlaas4hep.evaluation.results import Epoch
 
 LABELS = np.array([0, 0, 0, 1, 1, 1])
 SCORES = np.array([0.1, 0.5, 0.3, 0.4, 0.8, 0.9])
