@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import mlaas4hep as m
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benches.data import as_awkward, generate
+from benches.data import Columns, as_awkward, generate
 from benches.files import SMALL, root_file
 from benches.race import Contestant, race
 
@@ -19,13 +21,14 @@ FILE_EVENTS, CHUNK = 200_000, 50_000
 TEN = "(a*b + c - 2*a) / (abs(b) + 1) - (c + 3*a) * 0.5"
 
 
-def numpy_of(columns: dict[str, object]) -> dict[str, np.ndarray]:
-    """Return the content of the jagged branches as float64."""
-    return {name: column[1].astype(np.float64) for name, column in columns.items() if isinstance(column, tuple)}
+def hypot(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.sqrt(x**2 + y**2)
+    return found
 
 
-def hypot(x: "np.ndarray", y: "np.ndarray") -> "np.ndarray":
-    return np.sqrt(x**2 + y**2)
+def wide(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return float32 content as float64, which is what a formula computes in."""
+    return x.astype(np.float64)
 
 
 def same(found: ak.Array, expected: object) -> None:
@@ -35,8 +38,8 @@ def same(found: ak.Array, expected: object) -> None:
 
 
 CASES: dict[str, tuple[str, str, Callable[..., object]]] = {
-    "sqrt(x**2+y**2)": ("sqrt(x**2+y**2)", "NumPy", lambda c: hypot(c["x"], c["y"])),
-    "log(x)": ("log(x)", "NumPy", lambda c: np.log(c["x"])),
+    "sqrt(x**2+y**2)": ("sqrt(x**2+y**2)", "NumPy", lambda c: hypot(wide(c["x"]), wide(c["y"]))),
+    "log(x)": ("log(x)", "NumPy", lambda c: np.log(wide(c["x"]))),
     "any and all": (
         "any(a>70) & all(b<90)",
         "Awkward",
@@ -55,12 +58,15 @@ def test_formula(case: tuple[str, str, Callable[..., object]], benchmark: Benchm
     formula, rival, work = case
     names = {"x": "jet00", "y": "jet01", "a": "jet02", "b": "jet03", "c": "jet04"}
     whole = generate(EVENTS)
-    columns = {short: (whole[name][0], np.abs(whole[name][1]) + np.float32(1)) for short, name in names.items()}
-    of_rival = (
-        numpy_of(columns)
-        if rival == "NumPy"
-        else {name: ak.values_astype(array, np.float64) for name, array in as_awkward(columns).items()}
-    )
+    columns: Columns = {}
+    for short, name in names.items():
+        offsets, content = whole[name]
+        columns[short] = offsets, np.abs(content) + np.float32(1)
+    arrays = as_awkward(columns)
+    # Awkward gets float64 as it stands; NumPy has only content to convert.
+    of_rival: dict[str, Any] = {name: ak.values_astype(array, np.float64) for name, array in arrays.items()}
+    if rival == "NumPy":
+        of_rival = {name: column[1] for name, column in columns.items() if isinstance(column, tuple)}
     same(m.evaluate(formula, columns), work(of_rival))
     contestants = [
         Contestant("mlaas4hep, 1 thread", lambda: m.evaluate(formula, columns, threads=1), EVENTS),

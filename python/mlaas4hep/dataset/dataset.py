@@ -171,7 +171,7 @@ class Dataset:
     def plan(self) -> Plan:
         """The plan that every chunk is made with, compiled from the specs."""
         if self._plan is None:
-            self._plan = Plan(self.specs(), preproc=self.preproc)
+            self._plan = Plan(self.specs(), preproc=self._first_pass.preproc)
         return self._plan
 
     @property

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -86,9 +86,9 @@ class FirstPass:
             raise ParamsError("classes are given, but no labels")
         schemas, self._files = _open(inputs, nevts)
         label = labels if isinstance(labels, str) else None
-        self._preproc, self._formulas = preproc, compile_for(preproc, schemas)
+        self._formulas = compile_for(preproc, schemas)
         new = self._formulas.new_branches if self._formulas else {}
-        schemas = with_new(schemas, self._formulas)
+        branches, schemas = schemas, with_new(schemas, self._formulas)
         if specs is not None and select is None and exclude is None:
             _check_known(specs, schemas)
             select = [name for name in specs.branches if name not in new]
@@ -102,6 +102,10 @@ class FirstPass:
             note(choice.note)
         self._kept = [branch.name for branch in choice.inputs]
         self._inputs = [name for name in self._kept if name not in new]
+        if excluded := sorted(set(new) - set(self._kept)):
+            preproc = replace(preproc, removed=(*preproc.removed, *excluded))
+            self._formulas = compile_for(preproc, branches)
+        self.preproc = preproc
         self._given = _fitting(specs, choice.inputs, self._files, preproc) if specs is not None else None
         self._specs = self._given
         self._flows: list[FileFlow] = []
@@ -271,9 +275,7 @@ class FirstPass:
             core = _rust.scan({name: columns[name] for name in self._inputs} or columns, self._threads)[0]
             if self._formulas is not None:
                 try:
-                    core = self._formulas.complete(
-                        core, columns, self._kept, self._preproc.hash, self._threads, entries
-                    )
+                    core = self._formulas.complete(core, columns, self._kept, self.preproc.hash, self._threads, entries)
                 except ExpressionError as error:
                     raise ExpressionError(f"{file.input.path}: {error}") from None
             scanned.append(Specs(core))
@@ -288,7 +290,7 @@ class FirstPass:
 
     def _check_survivors(self) -> None:
         """Raise where the cuts leave nothing, for all or for the files of one label."""
-        if not self._preproc.cuts:
+        if not self.preproc.cuts:
             return
         flow = CutFlow(tuple(self._formulas.cuts if self._formulas else ()), tuple(self._flows))
         if not flow.total.survived:
