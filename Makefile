@@ -22,7 +22,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help demo test lint types bench profile wheel clean python rust-toolchain
+.PHONY: help demo test lint types bench profile fuzz wheel clean python rust-toolchain
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ bench: $(VENV)/built $(VENV)/tools $(VENV)/rivals ## how fast, in ratios to riva
 
 profile: $(VENV)/built $(VENV)/tools ## where a pass spends its time
 	$(BIN)/python -m benches.profile
+
+fuzz: rust-toolchain ## ten minutes of any text as formulas; needs a nightly Rust and cargo-fuzz
+	cargo +nightly fuzz run --fuzz-dir rust/core/fuzz formula -- -max_total_time=600
 
 wheel: $(VENV)/tools rust-toolchain ## a manylinux wheel and an sdist in dist/
 	PATH=$(CURDIR)/$(BIN):$$PATH maturin build --release --locked --zig --compatibility manylinux_2_28 --out dist

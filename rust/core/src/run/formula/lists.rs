@@ -175,7 +175,7 @@ pub(super) fn at(input: &Input<'_>, index: &Input<'_>, layouts: &Layouts, out: &
         let wanted = indices[of(event)];
         let length = (stop - start) as i64;
         let place = if wanted < 0 { wanted.checked_add(length)? } else { wanted };
-        (!index.is_null(event) && (0..length).contains(&place)).then_some(start + place as usize)
+        (!index.is_null(event) && (0..length).contains(&place)).then(|| start + place as usize)
     });
     out.gather(input.ty, input.register, positions);
 }
