@@ -13,7 +13,19 @@ PACKAGE = Path(mlaas4hep.__file__).parent
 # From the lowest floor to the highest. A module may import modules of its own floor and of those below.
 FLOORS = [
     {"errors"},
-    {"_rust", "_reference", "columns", "config", "inputs", "jsonfile", "output", "preproc", "threads"},
+    {
+        "_rust",
+        "_reference",
+        "_reference_formulas",
+        "_reference_functions",
+        "columns",
+        "config",
+        "inputs",
+        "jsonfile",
+        "output",
+        "preproc",
+        "threads",
+    },
     {"formulas", "sources", "specs", "plan"},
     {"dataset", "export"},
     {"evaluation", "frameworks", "train"},

@@ -225,7 +225,6 @@ class Machine:
         self.training = training
         self.state: dict[int, Values | Block] = {}
         self.formulas = Formulas(events, elementary)
-        self.counted = np.ones(events, np.bool_)
         matrix = np.empty((events, width), np.float32), np.empty((events, width), np.bool_)
         self.result = Result(*matrix, {}, {}, np.ones(events, np.bool_), [])
 
@@ -254,8 +253,7 @@ class Machine:
     def select(self, step: Mapping[str, Any]) -> None:
         """Let through, and count, the events where a bool is true; :meth:`keep` drops the others."""
         true = self.formulas.values[step["in"]].repeated(self.formulas.each).values
-        self.counted &= true
-        self.result.flow.append(int(np.count_nonzero(self.counted)))
+        self.result.flow.append(int(np.count_nonzero(self.result.passed & true)))
         if step["when"] == "always" or self.training:
             self.result.passed[~true] = False
 

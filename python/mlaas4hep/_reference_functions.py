@@ -256,7 +256,7 @@ def place_of(choose: Callable[..., Any]) -> Callable[[list[Entry]], Entry]:
 
 
 ANY_TYPE: Mapping[str, Callable[[list[Entry]], Entry]] = {
-    "count": lambda entries: len(known(entries)),
+    "count": len,
     "first": lambda entries: entries[0] if entries else None,
     "last": lambda entries: entries[-1] if entries else None,
 }

@@ -174,6 +174,7 @@ def _keep_lists(offsets: Any, content: Any, passed: "np.ndarray[Any, Any]") -> t
     offsets = np.asarray(offsets)
     lengths = np.diff(offsets)
     inside = np.repeat(passed, lengths)
-    whole = np.zeros(len(content), np.bool_)
+    values = content.values if isinstance(content, _rust.Masked) else content
+    whole = np.zeros(len(values), np.bool_)
     whole[offsets[0] : offsets[0] + len(inside)] = inside
     return np.concatenate([[0], np.cumsum(lengths[passed])]), keep(content, whole)

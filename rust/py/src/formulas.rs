@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use mlaas4hep_core::column::{Column, Table};
 use mlaas4hep_core::expr::{Cut, NewBranch, Program, Reduction, Type, compile, compile_one, names as names_of};
+use mlaas4hep_core::plan::steps_to_json;
 use mlaas4hep_core::run::{Evaluation, Out, Passed, select};
 use mlaas4hep_core::scan::scan_new;
 use mlaas4hep_core::schema::{DType, Kind, Schema, TypeSet};
@@ -203,6 +204,11 @@ impl Formulas {
         }
         let whole = whole.select(kept.iter().map(String::as_str)).map_err(raise)?;
         Ok(Specs(whole.with_preproc(hash, reads)))
+    }
+
+    /// The steps as a plan has them, and the number of the value of the first new branch.
+    fn steps(&self) -> (String, usize) {
+        (steps_to_json(&self.0), self.0.defined().first().map_or(0, |defined| defined.slot))
     }
 
     /// The values of the only formula: content, offsets of a jagged one, and nulls where there are some.

@@ -8,6 +8,11 @@ use crate::error::{Error, Result};
 use crate::expr::{Constant, FormulaStep, Function, Op, Place, Program, Reduction, Relation, Select, Shape, Type};
 use crate::schema::DType;
 
+/// The steps of a program's formulas, as they stand in a plan.
+pub fn steps_to_json(program: &Program) -> String {
+    Value::from((0..program.steps().len()).map(|out| formula_to_json(program, out)).collect::<Vec<_>>()).to_string()
+}
+
 pub(super) fn formula_to_json(program: &Program, out: Slot) -> Value {
     let FormulaStep { op, place, .. } = &program.steps()[out];
     let inputs = op.inputs();

@@ -9,6 +9,7 @@ mod formula_json;
 mod json;
 
 pub use compile::Options;
+pub use formula_json::steps_to_json;
 
 use std::collections::HashMap;
 

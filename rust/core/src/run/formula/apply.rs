@@ -35,6 +35,11 @@ impl<'i> Input<'i> {
         self.operand(&self.register.floats)
     }
 
+    /// How many values there are, unless one is for all.
+    fn many(&self) -> Option<usize> {
+        (self.shape != Shape::Constant).then(|| self.register.len(self.ty))
+    }
+
     pub(super) fn is_null(&self, index: usize) -> bool {
         self.register.is_null(if self.shape == Shape::Constant { 0 } else { index })
     }
@@ -65,7 +70,7 @@ pub(super) fn apply(function: Function, inputs: &[Input<'_>], out: &mut Register
 
 fn choose(condition: &Input<'_>, a: &Input<'_>, b: &Input<'_>, out: &mut Register) {
     let truth = condition.bools();
-    let len = truth.len().max(a.register.len(a.ty)).max(b.register.len(b.ty));
+    let len = truth.many().or(a.many()).or(b.many()).unwrap_or(1);
     fn each<T: Copy>(len: usize, truth: Operand<'_, u8>, a: Operand<'_, T>, b: Operand<'_, T>, out: &mut Vec<T>) {
         out.clear();
         out.extend((0..len).map(|at| if truth.get(at) != 0 { a.get(at) } else { b.get(at) }));
@@ -116,7 +121,7 @@ fn factorial(of: i64) -> (i64, bool) {
 
 fn int2(function: Function, a: &Input<'_>, b: &Input<'_>, out: &mut Register) -> Option<usize> {
     let (left, right) = (a.ints(), b.ints());
-    let len = left.len().max(right.len());
+    let len = left.many().unwrap_or(right.len());
     if a.has_nulls() || b.has_nulls() {
         let ignores = matches!(function, Function::FMin | Function::FMax);
         let null = |at| if ignores { a.is_null(at) & b.is_null(at) } else { a.is_null(at) | b.is_null(at) };
@@ -293,7 +298,7 @@ pub(super) fn compare(relation: Relation, a: &Input<'_>, b: &Input<'_>, out: &mu
         (Type::Int, Type::Int) => relate(relation, a.ints(), b.ints(), out),
         (Type::Float, Type::Float) => relate(relation, a.floats(), b.floats(), out),
         _ => {
-            let len = a.register.len(a.ty).max(b.register.len(b.ty));
+            let len = a.many().or(b.many()).unwrap_or(1);
             out.clear();
             out.extend((0..len).map(|at| u8::from(holds(relation, mixed(a, b, at)))));
         }

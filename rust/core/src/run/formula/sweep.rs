@@ -20,9 +20,14 @@ impl<T: Copy> Operand<'_, T> {
 
     /// How many values there are; of one for all one.
     pub(super) fn len(&self) -> usize {
+        self.many().unwrap_or(1)
+    }
+
+    /// How many values there are, unless one is for all.
+    pub(super) fn many(&self) -> Option<usize> {
         match self {
-            Operand::One(_) => 1,
-            Operand::Many(values) => values.len(),
+            Operand::One(_) => None,
+            Operand::Many(values) => Some(values.len()),
         }
     }
 }
@@ -100,9 +105,8 @@ pub(super) fn checked(
     out: &mut Vec<i64>,
     f: impl Fn(i64, i64) -> (i64, bool),
 ) -> bool {
-    let (rows, either) = (a.len().max(b.len()), (a, b));
-    out.resize(rows, 0);
-    match either {
+    out.resize(a.many().unwrap_or(b.len()), 0);
+    match (a, b) {
         (Operand::Many(a), Operand::Many(b)) => fastest(Checked { a: a.iter(), b: b.iter(), out, f }),
         (Operand::Many(a), Operand::One(b)) => fastest(Checked { a: a.iter(), b: std::iter::repeat(&b), out, f }),
         (Operand::One(a), Operand::Many(b)) => fastest(Checked { a: std::iter::repeat(&a), b: b.iter(), out, f }),
