@@ -16,8 +16,6 @@ FLOORS = [
     {
         "_rust",
         "_reference",
-        "_reference_formulas",
-        "_reference_functions",
         "columns",
         "config",
         "inputs",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlaas4hep import _reference as reference
 from mlaas4hep._reference import Column, Value
-from mlaas4hep._reference_functions import ELEMENTARY, elementary
+from mlaas4hep._reference.functions import ELEMENTARY, elementary
 from numpy.typing import NDArray
 
 NAN, INF = math.nan, math.inf

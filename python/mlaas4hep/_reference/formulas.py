@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep._reference_functions import (
+from mlaas4hep._reference.functions import (
     BOOLS,
     COMPARISONS,
     ELEMENTARY,

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep._reference_formulas import STEPS, Formulas, Value, widened
-from mlaas4hep._reference_functions import NARROW, Elementary, Number, convert, elementary, minmax
+from mlaas4hep._reference.formulas import STEPS, Formulas, Value, widened
+from mlaas4hep._reference.functions import NARROW, Elementary, Number, convert, elementary, minmax
 
 __all__ = ["Column", "Result", "Value", "evaluate", "merge", "promote", "run", "scan"]
 
