@@ -258,3 +258,10 @@ def test_formulas_run_no_code() -> None:
     for text in ("__import__('os').system('true')", "().__class__", "[x for x in met]", "met.__class__", "lambda: 1"):
         with pytest.raises(ExpressionError):
             m.evaluate(text, DATA)
+
+
+def test_specs_of_other_formulas_are_not_merged() -> None:
+    parts = [m.scan(DATA), m.scan(DATA, preproc={"flat_cut": {"met": {"cut": "met > 10"}}})]
+    with pytest.raises(SpecsError, match="made with different formulas and cuts"):
+        m.Specs.merge(parts)
+    assert m.Specs.merge([parts[1], parts[1]]).preproc == parts[1].preproc

@@ -189,3 +189,74 @@ pub(super) fn link(formulas: Vec<String>, steps: &[ReadStep]) -> Result<Program>
     }
     Ok(program)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::expr::{Cut, NewBranch, compile};
+    use crate::plan::{Options, Plan};
+    use crate::schema::{DType, Kind, Schema, TypeSet};
+    use crate::specs::{BranchSpecs, Number, Specs};
+
+    /// A plan with a new branch `a`, which takes some of each kind of step, and two cuts.
+    fn plan() -> Plan {
+        let flat = |dtype| (Kind::Flat, dtype);
+        let schema: Schema =
+            [("n".to_owned(), flat(DType::Int32)), ("x".to_owned(), (Kind::Jagged, DType::Float32))].into();
+        let formula = "sum(sort(x[x > 0.5], by=x[x > 0.5], descending=True) * n) + x[0] + 0.5".to_owned();
+        let new = NewBranch { name: "a".to_owned(), formula, kept: true, ..NewBranch::default() };
+        let cut =
+            |text: &str, training| Cut { formula: text.to_owned(), name: text.to_owned(), training, ..Cut::default() };
+        let program = compile(&schema, &[new], &[cut("n >= 2", false), cut("True", true)]).unwrap();
+        let range = Some((Number::Float(0.0), Number::Float(2.0)));
+        let branch = |kind, dtype, width| BranchSpecs { kind, types: TypeSet::of(dtype), width, range, counts: None };
+        let branches: BTreeMap<String, BranchSpecs> = [
+            ("a".to_owned(), branch(Kind::Flat, DType::Float64, 1)),
+            ("x".to_owned(), branch(Kind::Jagged, DType::Float32, 2)),
+        ]
+        .into();
+        Plan::new(&Specs::new(branches, 3), program, &Options::default()).unwrap()
+    }
+
+    #[test]
+    fn a_plan_with_formulas_reads_back() {
+        let plan = plan();
+        assert_eq!(Plan::from_json(plan.to_json()).unwrap(), plan);
+        assert_eq!(plan.reads(), ["x", "n"]);
+    }
+
+    #[test]
+    fn steps_that_do_not_fit_are_refused() {
+        let message = |from: &str, to: &str| {
+            let text = plan().to_json().to_owned();
+            assert!(text.contains(from), "{from} is in {text}");
+            Plan::from_json(&text.replacen(from, to, 1)).unwrap_err().to_string()
+        };
+        let broken = "is out of place; it must be";
+        for (from, to, expected) in [
+            ("\"op\":\"sort\"", "\"op\":\"sorted\"", "\"sorted\"; it must be the name of a step".to_owned()),
+            ("\"function\":\"sum\"", "\"function\":\"sun\"", "it must be the name of a reduction".to_owned()),
+            ("\"function\":\"mul\"", "\"function\":\"mull\"", "it must be the name of a function".to_owned()),
+            ("\"function\":\"gt\"", "\"function\":\"over\"", "it must be the name of a relation".to_owned()),
+            ("\"function\":\"mul\"", "\"function\":\"not\"", format!("{broken} of values that were made before")),
+            ("\"function\":\"sum\"", "\"function\":\"any\"", format!("{broken} of values that were made before")),
+            ("\"descending\":true", "\"descending\":1", "it must be true or false".to_owned()),
+            ("\"when\":\"training\"", "\"when\":\"never\"", "it must be \"always\" or \"training\"".to_owned()),
+            ("\"value\":2", "\"value\":2.5", "it must be a value of the type".to_owned()),
+            ("\"out\":1", "\"out\":7", format!("{broken} the next value, of a formula that is there")),
+            ("\"at\":[0,", "\"at\":[9,", format!("{broken} the next value, of a formula that is there")),
+            ("\"at\":[0,0", "\"at\":[0,900", "the number of a formula, a start and a stop".to_owned()),
+            ("\"in\":2,\"op\":\"select\"", "\"in\":0,\"op\":\"select\"", format!("{broken} beside the other cuts")),
+            ("\"branch\":\"a\",\"in\":", "\"branch\":\"a\",\"in\":99", format!("{broken} a value of the formulas")),
+            (
+                "\"type\":\"float64\",\"value\":0.5",
+                "\"type\":\"text\",\"value\":0.5",
+                "\"bool\", \"int64\" or".to_owned(),
+            ),
+        ] {
+            let found = message(from, to);
+            assert!(found.contains(&expected), "{from} to {to}: {found}");
+        }
+    }
+}
