@@ -1,12 +1,14 @@
 //! Formulas: text to typed steps. Nothing is executed here.
 //!
-//! A formula is parsed to a tree (`parse.rs`), and the tree is compiled to steps (`build.rs`, `call.rs`), each of which makes one
+//! A formula is parsed to a tree (`parse.rs`), and the tree is compiled to steps (`build.rs`, `lower.rs`, `call.rs`, `emit.rs`), each of which makes one
 //! value; equal steps are one, also across formulas. What types the steps take is said in `function.rs`, once for the
 //! compiler and for plans that are read back.
 
 mod build;
 mod call;
+mod emit;
 mod function;
+mod lower;
 mod parse;
 mod program;
 mod step;

@@ -81,10 +81,7 @@ pub(super) fn step(reader: &Reader<'_>, types: &mut Vec<(Slot, DType)>) -> Resul
 fn op(reader: &Reader<'_>, name: &str) -> Result<Op> {
     let function = |known: &str| reader.wrong("function", known);
     Ok(match name {
-        "load" => {
-            let (kind, dtype) = reader.kind_and_type()?;
-            Op::Load { branch: reader.text("branch")?.to_owned(), kind, dtype }
-        }
+        "load" => load(reader)?,
         "constant" => Op::Constant(constant(reader)?),
         "broadcast" => {
             let [input, like] = inputs(reader)?;
@@ -119,6 +116,11 @@ fn op(reader: &Reader<'_>, name: &str) -> Result<Op> {
         }
         _ => return Err(reader.wrong("op", "the name of a step, as \"apply\"")),
     })
+}
+
+fn load(reader: &Reader<'_>) -> Result<Op> {
+    let (kind, dtype) = reader.kind_and_type()?;
+    Ok(Op::Load { branch: reader.text("branch")?.to_owned(), kind, dtype })
 }
 
 fn constant(reader: &Reader<'_>) -> Result<Constant> {

@@ -13,19 +13,20 @@
 //! ```
 
 mod apply;
+mod columns;
 mod lists;
 mod load;
 mod register;
 mod sweep;
 
-pub(crate) use register::Register;
+pub(crate) use columns::Columns;
 
 use apply::Input;
-use register::Layouts;
+use register::{Layouts, Register};
 
 use super::blocks::Piece;
 use super::convert::Converted;
-use crate::column::{Array, Bools, Data, Lists, Offsets, Table, Validity, Values};
+use crate::column::{Array, Lists, Table};
 use crate::error::{Error, Result};
 use crate::expr::{Constant, FormulaStep, Op, Program, Shape, Type, pointed};
 use crate::plan::Slot;
@@ -258,40 +259,13 @@ impl Machine {
         if let Some(jagged) = inputs.iter().find(|input| input.shape == Shape::Jagged) {
             out.lists = jagged.register.lists;
         }
-        let beyond = match &step.op {
-            Op::Load { .. } => None,
-            Op::Constant(constant) => {
-                constant_of(*constant, out);
-                None
-            }
-            Op::Broadcast { .. } => {
-                broadcast(&inputs[0], &self.layouts, inputs[1].register.lists, out);
-                None
-            }
-            Op::Apply { function, .. } => {
-                apply::apply(*function, &inputs, out).map(|index| self.event_of(step, out, index))
-            }
-            Op::Compare { relation, .. } => {
-                apply::compare(*relation, &inputs[0], &inputs[1], &mut out.bools);
-                None
-            }
-            Op::Reduce { reduction, .. } => lists::reduce(*reduction, &inputs[0], &self.layouts, out),
-            Op::At { .. } => {
-                lists::at(&inputs[0], &inputs[1], &self.layouts, out);
-                None
-            }
-            Op::Filter { .. } => {
-                lists::filter(&inputs[0], &inputs[1].register.bools, &mut self.layouts, out);
-                None
-            }
-            Op::Sort { descending, .. } => {
-                lists::sort(&inputs[0], &inputs[1], *descending, &self.layouts, out);
-                None
-            }
-        };
-        match beyond {
+        match dispatch(step, &inputs, &mut self.layouts, out) {
             None => Ok(()),
-            Some(event) => {
+            Some(beyond) => {
+                let event = match beyond {
+                    Beyond::Value(index) => self.event_of(step, out, index),
+                    Beyond::List(event) => event,
+                };
                 let event = events.number(event, formulas);
                 Err(Failure { at: (slot, event), error: Error::Overflow { event, shown: shown(program, slot) } })
             }
@@ -320,6 +294,32 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// Where a result is beyond int64.
+enum Beyond {
+    /// At this value.
+    Value(usize),
+    /// In this list.
+    List(usize),
+}
+
+/// Do what a step does; returns the first place where its result is beyond int64.
+fn dispatch(step: &FormulaStep, inputs: &[Input<'_>], layouts: &mut Layouts, out: &mut Register) -> Option<Beyond> {
+    match (&step.op, inputs) {
+        (Op::Constant(constant), _) => constant_of(*constant, out),
+        (Op::Broadcast { .. }, [input, like]) => broadcast(input, layouts, like.register.lists, out),
+        (Op::Apply { function, .. }, inputs) => return apply::apply(*function, inputs, out).map(Beyond::Value),
+        (Op::Compare { relation, .. }, [a, b]) => apply::compare(*relation, a, b, &mut out.bools),
+        (Op::Reduce { reduction, .. }, [input]) => {
+            return lists::reduce(*reduction, input, layouts, out).map(Beyond::List);
+        }
+        (Op::At { .. }, [input, index]) => lists::at(input, index, layouts, out),
+        (Op::Filter { .. }, [input, mask]) => lists::filter(input, &mask.register.bools, layouts, out),
+        (Op::Sort { descending, .. }, [input, by]) => lists::sort(input, by, *descending, layouts, out),
+        _ => {}
+    }
+    None
 }
 
 /// The formula of a step, with a caret under it.
@@ -351,74 +351,4 @@ fn broadcast(input: &Input<'_>, layouts: &Layouts, layout: usize, out: &mut Regi
     let positions = spans.flat_map(|(event, (start, stop))| std::iter::repeat_n(Some(event), stop - start));
     out.gather(input.ty, input.register, positions);
     out.lists = layout;
-}
-
-/// New branches of a block, as columns of all its events; reused from block to block.
-#[derive(Default)]
-pub(crate) struct Columns {
-    registers: Vec<Register>,
-    offsets: Vec<Vec<i64>>,
-}
-
-impl Columns {
-    /// Take over the new branches that a machine computed. Events that were not looked at get 0 and empty lists.
-    pub(crate) fn fill(&mut self, program: &Program, machine: &Machine, events: &Events<'_>) {
-        let many = program.defined().len();
-        self.registers.resize_with(many, Register::default);
-        self.offsets.resize_with(many, Vec::new);
-        for (number, defined) in program.defined().iter().enumerate() {
-            let step = &program.steps()[defined.slot];
-            let (from, to) = (machine.register(defined.slot), &mut self.registers[number]);
-            if step.shape == Shape::Jagged {
-                let all = 0..from.len(step.ty);
-                to.gather(step.ty, from, all.map(Some));
-                spread(machine.offsets(from), events, &mut self.offsets[number]);
-            } else {
-                let one = step.shape == Shape::Constant;
-                let mut active = events.active.map(|active| active.iter().copied().enumerate().peekable());
-                let place = |event: usize| match &mut active {
-                    None => Some(event),
-                    Some(active) => active.next_if(|&(_, of)| of == event).map(|(at, _)| at),
-                };
-                let places: Vec<Option<usize>> = (0..events.count).map(place).collect();
-                to.gather(step.ty, from, places.into_iter().map(|at| at.map(|at| if one { 0 } else { at })));
-            }
-        }
-    }
-
-    /// The column of a new branch.
-    pub(crate) fn array(&self, program: &Program, number: usize) -> Result<Array<'_>> {
-        let defined = &program.defined()[number];
-        let step = &program.steps()[defined.slot];
-        let register = &self.registers[number];
-        let data = match step.ty {
-            Type::Bool => Data::Bool(Bools::Bytes(&register.bools)),
-            Type::Int => Data::Int64(&register.ints),
-            Type::Float => Data::Float64(&register.floats),
-        };
-        let nulls = step.ty == Type::Int && !register.nulls.is_empty();
-        let validity = if nulls {
-            Validity::Mask { flags: Bools::Bytes(&register.nulls), valid_when: false }
-        } else {
-            Validity::AllValid
-        };
-        let values = Values::new(&defined.name, data, validity)?;
-        if step.shape != Shape::Jagged {
-            return Ok(Array::Flat(values));
-        }
-        let offsets = Offsets::Int64(&self.offsets[number]);
-        Lists::new(&defined.name, offsets, Validity::AllValid, values).map(Array::Jagged)
-    }
-}
-
-/// Offsets of all events from those of the events that were looked at.
-fn spread(offsets: &[i64], events: &Events<'_>, to: &mut Vec<i64>) {
-    to.clear();
-    let Some(active) = events.active else { return to.extend_from_slice(offsets) };
-    to.push(0);
-    let mut next = 0;
-    for event in 0..events.count {
-        next += usize::from(active.get(next) == Some(&event));
-        to.push(offsets[next]);
-    }
 }
