@@ -1,6 +1,10 @@
 """Formulas and cuts on columns in memory, and in passes over a ROOT file."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,25 +97,68 @@ PREPROC = {
 """The contract's example, on the branches that are generated."""
 
 
-def test_a_pass_with_cuts(tmp_path: Path, benchmark: BenchmarkFixture) -> None:
+@pytest.mark.parametrize("which", ["a pass", "a first pass"])
+def test_with_cuts(which: str, tmp_path: Path, benchmark: BenchmarkFixture) -> None:
     path = root_file(tmp_path, FILE_EVENTS, SMALL)
     plain, cut = m.Dataset(path), m.Dataset(path, preproc=PREPROC)
-    plain.specs(), cut.specs()
+    plain.specs()
+    print(f"\n\n{cut.cutflow.total.survived:,} of {FILE_EVENTS:,} events pass")
 
-    def run(dataset: m.Dataset) -> int:
+    def chunks(dataset: m.Dataset) -> int:
         return sum(len(chunk.data) for chunk in dataset.chunks(CHUNK))
 
-    survivors = run(cut)
-    print(f"\n\n{survivors:,} of {FILE_EVENTS:,} events pass")
+    works: list[Callable[[], object]]
+    if which == "a pass":
+        works = [lambda: chunks(cut), lambda: chunks(plain)]
+    else:
+        works = [lambda: m.Dataset(path, preproc=PREPROC).specs(), lambda: m.Dataset(path).specs()]
+    names = ["two new branches, five cuts", "without"]
+    contestants = [Contestant(name, work, FILE_EVENTS) for name, work in zip(names, works, strict=True)]
+    race(f"{which} over {FILE_EVENTS} events, per event read", contestants, benchmark, rounds=5)
+
+
+def copied(source: NDArray[np.float64], target: NDArray[np.float64], threads: int) -> None:
+    """Copy with NumPy, in as many threads."""
+    with ThreadPoolExecutor(threads) as executor:
+        edges = np.linspace(0, len(source), threads + 1).astype(int)
+        list(executor.map(lambda cut: np.copyto(target[cut[0] : cut[1]], source[cut[0] : cut[1]]), pairwise(edges)))
+
+
+def test_two_threads(benchmark: BenchmarkFixture) -> None:
+    events = 4 * EVENTS
+    offsets, content = generate(events)["jet00"]
+    columns: Columns = {"a": (offsets, content)}
+    source = content.astype(np.float64)
+    target = np.empty_like(source)
+    formula = "sum(sqrt(abs(a) + 1) * 2 - a)"
     contestants = [
-        Contestant("two new branches, five cuts", lambda: run(cut), FILE_EVENTS),
-        Contestant("without", lambda: run(plain), FILE_EVENTS),
+        Contestant("mlaas4hep, 2 threads", lambda: m.evaluate(formula, columns, threads=2), events),
+        Contestant("mlaas4hep, 1 thread", lambda: m.evaluate(formula, columns, threads=1), events),
+        Contestant("copying, 2 threads", lambda: copied(source, target, 2), events),
+        Contestant("copying, 1 thread", lambda: copied(source, target, 1), events),
     ]
-    race(f"a pass over {FILE_EVENTS} events, per event read", contestants, benchmark, rounds=3)
-    contestants = [
-        Contestant("first pass with them", lambda: m.Dataset(path, preproc=PREPROC).specs(), FILE_EVENTS),
-        Contestant("first pass without", lambda: m.Dataset(path).specs(), FILE_EVENTS),
-    ]
-    for contestant in contestants:
-        contestant.work()
-    race(f"a first pass over {FILE_EVENTS} events, per event read", contestants, benchmark, rounds=3)
+    race(f"{formula}, {events} events", contestants, benchmark, rounds=15)
+
+
+MEMORY = f"""
+import re
+from pathlib import Path
+import mlaas4hep as m, numpy as np, awkward
+
+def resident(what):
+    return 1024 * int(re.search(what + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+
+random = np.random.default_rng(1)
+offsets = np.concatenate([[0], np.cumsum(random.integers(0, 5, 3_000_000))])
+columns = {{name: (offsets, random.random(offsets[-1], np.float32)) for name in "abc"}}
+m.evaluate("count(a)", {{"a": (offsets[:2], content)}}, threads=2)
+Path("/proc/self/clear_refs").write_text("5")
+before = resident("VmRSS")
+out = m.evaluate("sum({TEN})", columns, threads=2)
+print((resident("VmHWM") - before - out.nbytes) / 1e6)
+"""
+
+
+def test_memory() -> None:
+    found = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True).stdout
+    print(f"\n\ntemporary memory of sum({TEN}), 3,000,000 events, 2 threads: {float(found):.1f} MB")

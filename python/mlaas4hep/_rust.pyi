@@ -12,6 +12,7 @@ __all__ = [
     "Schedule",
     "Specs",
     "default_threads",
+    "evaluate",
     "held",
     "parts",
     "promoted",
@@ -51,9 +52,6 @@ class Formulas:
         entries: NDArray[np.int64] | None = None,
     ) -> Specs: ...
     def steps(self) -> tuple[str, int]: ...
-    def evaluate(
-        self, columns: object, threads: int | None
-    ) -> tuple[NDArray[Any], NDArray[np.int64] | None, NDArray[np.bool_] | None]: ...
 
 @final
 class Masked:
@@ -154,6 +152,9 @@ class Schedule:
 
 def held(data: object) -> object: ...
 def scan(columns: object, threads: int | None) -> tuple[Specs, list[tuple[str, str]]]: ...
+def evaluate(
+    data: object, formula: str, threads: int | None
+) -> tuple[NDArray[Any], NDArray[np.int64] | None, NDArray[np.bool_] | None]: ...
 def schema(columns: object, formulas: list[str] | None = None) -> dict[str, tuple[str, str]]: ...
 def default_threads() -> int: ...
 def parts(

@@ -12,7 +12,7 @@ import numpy as np
 from mlaas4hep import _rust
 from mlaas4hep.errors import ColumnError
 
-__all__ = ["adapt", "adapt_data", "is_arrow", "keep", "survivors"]
+__all__ = ["adapt", "adapt_data", "is_arrow", "keep", "keep_all", "survivors"]
 
 
 def adapt_data(data: object) -> dict[str, object]:
@@ -147,11 +147,35 @@ def survivors(data: Any, passed: "np.ndarray[Any, Any]") -> Any:
     if is_awkward(data) or isinstance(data, np.ndarray):
         return data[passed]
     if isinstance(data, Mapping):
-        return {name: keep(value, passed) for name, value in data.items()}
+        return keep_all(data, passed)
     import pyarrow as pa
 
     table = data if isinstance(data, (pa.Table, pa.RecordBatch)) else pa.table(data)
     return table.filter(pa.array(passed))
+
+
+def keep_all(columns: Mapping[str, Any], passed: "np.ndarray[Any, Any]") -> dict[str, Any]:
+    """Return the events of all columns for which ``passed`` is True, packed; offsets that were shared still are."""
+    places: dict[int, tuple[Any, Any]] = {}
+    kept = {}
+    for name, value in columns.items():
+        plain = isinstance(value, tuple) and all(isinstance(part, np.ndarray) for part in value)
+        if not plain:
+            kept[name] = keep(value, passed)
+            continue
+        offsets, content = value
+        if id(offsets) not in places:
+            places[id(offsets)] = _places(offsets, passed)
+        fresh, at = places[id(offsets)]
+        kept[name] = fresh, content.take(at)
+    return kept
+
+
+def _places(offsets: "np.ndarray[Any, Any]", passed: "np.ndarray[Any, Any]") -> tuple[Any, Any]:
+    """The offsets of the lists that pass, and where their values lie."""
+    lengths = np.diff(offsets)
+    fresh = np.concatenate([[0], np.cumsum(lengths[passed])])
+    return fresh, offsets[0] + np.flatnonzero(np.repeat(passed, lengths))
 
 
 def keep(value: Any, passed: "np.ndarray[Any, Any]") -> Any:

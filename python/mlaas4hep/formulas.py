@@ -1,6 +1,6 @@
 """Formulas and cuts on columns in memory: ``evaluate``, ``select``, and what compiles them for certain branches."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlaas4hep import _rust
@@ -76,9 +76,7 @@ def evaluate(formula: str, data: object, *, threads: int | None = None) -> Any:
     if not isinstance(formula, str):
         raise ParamsError(f"the formula is a {type(formula).__qualname__}; it must be a text")
     arrow = is_arrow(data)
-    data = _rust.held(data)
-    formulas = _compiled(data, [formula], lambda schema: _rust.Formulas.of_one(schema, formula))
-    content, offsets, nulls = formulas.evaluate(data, asked_threads(threads))
+    content, offsets, nulls = _rust.evaluate(_rust.held(data), formula, asked_threads(threads))
     return _as_arrow(content, offsets, nulls) if arrow else _as_awkward(content, offsets, nulls)
 
 
@@ -114,19 +112,12 @@ def select(data: Any, cuts: str | Sequence[str], *, threads: int | None = None) 
     """
     given = Preprocessing().with_options([cuts] if isinstance(cuts, str) else list(cuts), [])
     held = _rust.held(data)
-    formulas = _compiled(held, [cut.formula for cut in given.cuts], lambda schema: bind(given, schema))
+    try:
+        formulas = bind(given, _rust.schema(held, [cut.formula for cut in given.cuts]))
+    except ExpressionError:  # what is wrong is said in view of all columns
+        formulas = bind(given, _rust.schema(held))
     passed, _ = formulas.select(held, True, asked_threads(threads))
     return data if passed.all() and held is data else survivors(held, passed)
-
-
-def _compiled(
-    data: object, formulas: list[str], compile_for: Callable[[dict[str, tuple[str, str]]], _rust.Formulas]
-) -> _rust.Formulas:
-    """Compile formulas, looking at the columns that they name only; what is wrong is said in view of all."""
-    try:
-        return compile_for(_rust.schema(data, formulas))
-    except ExpressionError:
-        return compile_for(_rust.schema(data))
 
 
 def _as_awkward(content: Any, offsets: Any, nulls: Any) -> Any:

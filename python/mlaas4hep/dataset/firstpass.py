@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.columns import keep
+from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
 from mlaas4hep.dataset.preprocess import Cutter, compile_for, with_new
@@ -270,7 +270,7 @@ class FirstPass:
     ) -> None:
         """Scan the events that are used, new branches too, into ``scanned``."""
         if not used.all():
-            columns, entries = {name: keep(values, used) for name, values in columns.items()}, entries[used]
+            columns, entries = keep_all(columns, used), entries[used]
         with self.watch.timed("scanning"):
             core = _rust.scan({name: columns[name] for name in self._inputs} or columns, self._threads)[0]
             if self._formulas is not None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.columns import keep
+from mlaas4hep.columns import keep_all
 from mlaas4hep.errors import BranchError, ExpressionError, nearest
 from mlaas4hep.formulas import bind, check_branches
 from mlaas4hep.preproc import Preprocessing
@@ -86,4 +86,4 @@ class Cutter:
         found = {**first, **(self._source.read(rest, start, stop) if rest else {})}
         if passed.all():
             return {name: found[name] for name in columns}, entries
-        return {name: keep(found[name], passed) for name in columns}, entries[passed]
+        return keep_all({name: found[name] for name in columns}, passed), entries[passed]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep.columns import keep
+from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ExpressionError, ReadError
@@ -186,8 +186,7 @@ class Stream:
         positions = np.flatnonzero(wanted)
         if not self._plan.cuts:
             return Cluster(events, np.arange(start, start + len(wanted)), positions, columns)
-        kept = {name: keep(column, wanted) for name, column in columns.items()}
-        return Cluster(events, start + positions, np.arange(len(positions)), kept)
+        return Cluster(events, start + positions, np.arange(len(positions)), keep_all(columns, wanted))
 
 
 def _slice(column: Column, start: int, stop: int) -> Column:

@@ -32,6 +32,22 @@ fn schema_of(branches: PySchema) -> PyResult<Schema> {
     each.collect()
 }
 
+/// What a table promises.
+fn promised(table: &Table<'_>) -> Schema {
+    let of = |column: &Column<'_>| {
+        let types = column.pieces().iter().map(|piece| TypeSet::of(piece.values().data().dtype()));
+        let dtype = types.reduce(TypeSet::union).map_or(DType::Float64, TypeSet::promoted);
+        (column.name().to_owned(), (column.kind(), dtype))
+    };
+    table.columns().iter().map(of).collect()
+}
+
+/// The columns that formulas name, if they are there.
+fn named<'py>(data: &Bound<'py, PyAny>, formulas: &[String]) -> PyResult<Columns<'py>> {
+    let names: HashSet<String> = formulas.iter().flat_map(|formula| names_of(formula)).collect();
+    Columns::of(data, &|name| names.contains(name).then_some(0))
+}
+
 /// What columns promise: kind and type of each, or only of those that the formulas name.
 #[pyfunction]
 #[pyo3(signature = (columns, formulas=None))]
@@ -41,21 +57,80 @@ pub(crate) fn schema(
 ) -> PyResult<BTreeMap<String, (&'static str, &'static str)>> {
     let columns = match formulas {
         None => Columns::all(columns)?,
-        Some(formulas) => {
-            let names: HashSet<String> = formulas.iter().flat_map(|formula| names_of(formula)).collect();
-            Columns::of(columns, &|name| names.contains(name).then_some(0))?
-        }
+        Some(formulas) => named(columns, &formulas)?,
     };
     if columns.is_empty() {
         return Ok(BTreeMap::new());
     }
+    let schema = promised(&columns.table().map_err(raise)?);
+    Ok(schema.into_iter().map(|(name, (kind, dtype))| (name, (kind.name(), dtype.name()))).collect())
+}
+
+/// The values of a formula: content, offsets of a jagged one, and nulls where there are some.
+#[pyfunction]
+pub(crate) fn evaluate<'py>(
+    data: &Bound<'py, PyAny>,
+    formula: String,
+    threads: Option<usize>,
+) -> PyResult<PyEvaluated<'py>> {
+    let formulas = [formula];
+    let mut columns = named(data, &formulas)?;
+    if columns.is_empty() {
+        columns = Columns::all(data)?; // they tell how many events there are
+    }
     let table = columns.table().map_err(raise)?;
-    let of = |column: &Column<'_>| {
-        let types = column.pieces().iter().map(|piece| TypeSet::of(piece.values().data().dtype()));
-        let dtype = types.reduce(TypeSet::union).map_or(DType::Float64, TypeSet::promoted);
-        (column.name().to_owned(), (column.kind().name(), dtype.name()))
+    let Ok(program) = compile_one(&promised(&table), &formulas[0]) else {
+        // What is wrong is said in view of all columns.
+        let all = Columns::all(data)?;
+        let program = compile_one(&promised(&all.table().map_err(raise)?), &formulas[0]).map_err(raise)?;
+        return values(&columns, &program, &table, threads, data.py());
     };
-    Ok(table.columns().iter().map(of).collect())
+    values(&columns, &program, &table, threads, data.py())
+}
+
+/// The values of the only formula of a program.
+fn values<'py>(
+    columns: &Columns<'py>,
+    program: &Program,
+    table: &Table<'_>,
+    threads: Option<usize>,
+    py: Python<'py>,
+) -> PyResult<PyEvaluated<'py>> {
+    let evaluation = Evaluation::new(program, table).map_err(raise)?;
+    let room = evaluation.capacity();
+    let jagged = evaluation.kind() == Kind::Jagged;
+    let shared = evaluation.same_offsets().and_then(|column| columns.offsets(column));
+    let offsets = PyArray1::<i64>::zeros(py, if jagged && shared.is_none() { table.events() + 1 } else { 0 }, false);
+    let mut nulls = vec![0; if evaluation.ty() == Type::Int { room } else { 0 }];
+    let (content, count) = {
+        let mut stops = offsets.readwrite();
+        let stops = stops.as_slice_mut()?;
+        let mut run = |out: Out<'_>| py.detach(|| evaluation.run(out, &mut nulls, stops, threads)).map_err(raise);
+        match evaluation.ty() {
+            Type::Bool => {
+                let mut bytes = vec![0; room];
+                let count = run(Out::Bool(&mut bytes))?;
+                (bools(py, bytes)?.into_any(), count)
+            }
+            Type::Int => {
+                let content = PyArray1::<i64>::zeros(py, room, false);
+                let count = run(Out::Int64(content.readwrite().as_slice_mut()?))?;
+                (content.into_any(), count)
+            }
+            Type::Float => {
+                let content = PyArray1::<f64>::zeros(py, room, false);
+                let count = run(Out::Float64(content.readwrite().as_slice_mut()?))?;
+                (content.into_any(), count)
+            }
+        }
+    };
+    nulls.truncate(count);
+    let nulls = if nulls.contains(&1) { Some(bools(py, nulls)?) } else { None };
+    Ok((
+        content.get_item(PySlice::new(py, 0, count as isize, 1))?,
+        jagged.then(|| shared.unwrap_or(offsets.into_any())),
+        nulls,
+    ))
 }
 
 /// The columns of these names.
@@ -79,7 +154,7 @@ pub(crate) fn numbered<'a>(table: Table<'a>, entries: &'a Entries<'_>) -> PyResu
 }
 
 /// Content, offsets and nulls, as Python gets them.
-type PyEvaluated<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyArray1<i64>>>, Option<Bound<'py, PyArray1<bool>>>);
+type PyEvaluated<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyArray1<bool>>>);
 
 /// What passed, as Python gets it: a bool for each event, and a count for each cut.
 type PyPassed<'py> = (Bound<'py, PyArray1<bool>>, Vec<u64>);
@@ -209,42 +284,5 @@ impl Formulas {
     /// The steps as a plan has them, and the number of the value of the first new branch.
     fn steps(&self) -> (String, usize) {
         (steps_to_json(&self.0), self.0.defined().first().map_or(0, |defined| defined.slot))
-    }
-
-    /// The values of the only formula: content, offsets of a jagged one, and nulls where there are some.
-    fn evaluate<'py>(&self, columns: &Bound<'py, PyAny>, threads: Option<usize>) -> PyResult<PyEvaluated<'py>> {
-        let py = columns.py();
-        let columns = columns_of(columns, &self.new_reads())?;
-        let table = columns.table().map_err(raise)?;
-        let evaluation = Evaluation::new(&self.0, &table).map_err(raise)?;
-        let room = evaluation.capacity();
-        let jagged = evaluation.kind() == Kind::Jagged;
-        let offsets = PyArray1::<i64>::zeros(py, if jagged { table.events() + 1 } else { 0 }, false);
-        let mut nulls = vec![0; if evaluation.ty() == Type::Int { room } else { 0 }];
-        let (content, count) = {
-            let mut stops = offsets.readwrite();
-            let stops = stops.as_slice_mut()?;
-            let mut run = |out: Out<'_>| py.detach(|| evaluation.run(out, &mut nulls, stops, threads)).map_err(raise);
-            match evaluation.ty() {
-                Type::Bool => {
-                    let mut bytes = vec![0; room];
-                    let count = run(Out::Bool(&mut bytes))?;
-                    (bools(py, bytes)?.into_any(), count)
-                }
-                Type::Int => {
-                    let content = PyArray1::<i64>::zeros(py, room, false);
-                    let count = run(Out::Int64(content.readwrite().as_slice_mut()?))?;
-                    (content.into_any(), count)
-                }
-                Type::Float => {
-                    let content = PyArray1::<f64>::zeros(py, room, false);
-                    let count = run(Out::Float64(content.readwrite().as_slice_mut()?))?;
-                    (content.into_any(), count)
-                }
-            }
-        };
-        nulls.truncate(count);
-        let nulls = if nulls.contains(&1) { Some(bools(py, nulls)?) } else { None };
-        Ok((content.get_item(PySlice::new(py, 0, count as isize, 1))?, jagged.then_some(offsets), nulls))
     }
 }

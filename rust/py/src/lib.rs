@@ -15,7 +15,7 @@ mod specs;
 #[pymodule]
 mod _rust {
     #[pymodule_export]
-    use crate::formulas::{Formulas, schema};
+    use crate::formulas::{Formulas, evaluate, schema};
     #[pymodule_export]
     use crate::input::{Masked, held};
     #[pymodule_export]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::values::{Validity, Values, memory_of};
 use crate::error::{Error, Result};
+use crate::simd::{Work, fastest};
 
 /// Where the lists lie in the content.
 #[derive(Clone, Copy, Debug)]
@@ -98,9 +99,8 @@ fn check_offsets<T: Copy + Ord + Into<i64>>(branch: &str, offsets: &[T], availab
     let (Some(&first), Some(&last)) = (offsets.first(), offsets.last()) else {
         return Err(Error::NoOffsets { branch: branch() });
     };
-    // Without an early exit the comparison is vectorised; the culprit is looked for only where there is one.
-    let ordered = offsets.windows(2).fold(true, |ordered, pair| ordered & (pair[0] <= pair[1]));
-    if !ordered {
+    // The culprit is looked for only where there is one.
+    if !fastest(Ordered(offsets)) {
         let pairs = offsets.windows(2).enumerate();
         let found = pairs.map(|(event, pair)| (event, pair[0].into(), pair[1].into())).find(|pair| pair.1 > pair.2);
         let (event, start, stop) = found.unwrap_or_default();
@@ -113,6 +113,19 @@ fn check_offsets<T: Copy + Ord + Into<i64>>(branch: &str, offsets: &[T], availab
         return Ok(());
     }
     Err(Error::OffsetsOutside { branch: branch(), stop: last.into(), available })
+}
+
+/// Whether offsets never decrease; without an early exit, and of two slices side by side, it is vectorised.
+struct Ordered<'o, T>(&'o [T]);
+
+impl<T: Copy + Ord> Work for Ordered<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn work(self) -> bool {
+        let pairs = self.0.iter().zip(self.0.get(1..).unwrap_or_default());
+        pairs.fold(true, |ordered, (start, stop)| ordered & (start <= stop))
+    }
 }
 
 /// The largest difference of neighbours.
@@ -132,6 +145,19 @@ fn each_between<T: Copy>(offsets: &[T], position: impl Fn(T) -> usize, mut list:
     }
 }
 
+/// Offsets that were checked, each with the number of values that it was checked against.
+#[derive(Clone, Debug, Default)]
+pub struct Checked<'a>(Vec<(Offsets<'a>, usize)>);
+
+impl<'a> Checked<'a> {
+    /// Equal offsets that were checked against no more values; those checked last are the likeliest.
+    fn find(&self, offsets: &Offsets<'_>, available: usize) -> Option<Offsets<'a>> {
+        let mut checked = self.0.iter().rev();
+        let found = checked.find(|(known, values)| *values <= available && known.same(offsets));
+        found.map(|(known, _)| *known)
+    }
+}
+
 /// Lists of numbers, one an event.
 #[derive(Clone, Copy, Debug)]
 pub struct Lists<'a> {
@@ -143,7 +169,26 @@ pub struct Lists<'a> {
 impl<'a> Lists<'a> {
     /// Lists of `branch`; `validity` masks whole lists. The offsets are checked here, once.
     pub fn new(branch: &str, offsets: Offsets<'a>, validity: Validity<'a>, content: Values<'a>) -> Result<Lists<'a>> {
-        offsets.check(branch, content.len())?;
+        Lists::checked(branch, offsets, validity, content, &mut Checked::default())
+    }
+
+    /// The same, where offsets that equal `known` ones need no check, and these are taken in their place: the branches of
+    /// a collection have equal offsets, and those that lie in one memory are told by their address from then on.
+    pub fn checked(
+        branch: &str,
+        offsets: Offsets<'a>,
+        validity: Validity<'a>,
+        content: Values<'a>,
+        known: &mut Checked<'a>,
+    ) -> Result<Lists<'a>> {
+        let offsets = match known.find(&offsets, content.len()) {
+            Some(equal) => equal,
+            None => {
+                offsets.check(branch, content.len())?;
+                known.0.push((offsets, content.len()));
+                offsets
+            }
+        };
         validity.check(branch, offsets.events())?;
         Ok(Lists { offsets, validity, content })
     }

@@ -12,7 +12,7 @@ mod lists;
 mod table;
 mod values;
 
-pub use lists::{Lists, Offsets};
+pub use lists::{Checked, Lists, Offsets};
 pub use table::{Segment, Table};
 pub(crate) use values::with_numbers;
 pub use values::{Bits, Bools, Data, Native, Validity, Values};

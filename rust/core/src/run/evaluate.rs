@@ -3,7 +3,7 @@
 use super::blocks::blocks;
 use super::formula::{Columns, Events, Failure, Formulas, Machine, collected};
 use super::select::LIMITS;
-use crate::column::{Array, Table};
+use crate::column::{Array, Offsets, Table};
 use crate::error::Result;
 use crate::expr::{Program, Shape, Type};
 use crate::plan::Slot;
@@ -58,6 +58,15 @@ impl<'p> Evaluation<'p> {
                 column.pieces().iter().map(length).sum()
             }
         }
+    }
+
+    /// The column of the table whose offsets are those of the result as they stand, if there is one: then `run` needs no
+    /// room for them.
+    pub fn same_offsets(&self) -> Option<usize> {
+        let column = self.formulas.columns[self.source?];
+        let [Array::Jagged(lists)] = self.table.columns()[column].pieces() else { return None };
+        let plain = matches!(lists.offsets(), Offsets::Int64(_)) && lists.validity().all_valid();
+        (plain && lists.extent().0 == 0 && !self.formulas.filters(self.slot)).then_some(column)
     }
 
     /// Compute all values into `out`, and for a jagged formula where the lists begin and end into `offsets`, which has

@@ -8,7 +8,7 @@ use crate::expr::{Program, Shape};
 use crate::pool;
 
 /// Formulas hold a block's values several times, as float64: fewer of them stay in the cache.
-pub(super) const LIMITS: Limits = Limits { events: 1 << 10, values: 1 << 12 };
+pub(super) const LIMITS: Limits = Limits { events: 1 << 12, values: 1 << 14 };
 
 /// What cuts did to events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use arrow_buffer::NullBuffer;
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field};
 use mlaas4hep_core::Result;
-use mlaas4hep_core::column::{Array, Bits, Bools, Data, Lists, Offsets, Validity, Values};
+use mlaas4hep_core::column::{Array, Bits, Bools, Checked, Data, Lists, Offsets, Validity, Values};
 use mlaas4hep_core::schema::Kind;
 use pyo3::prelude::*;
 use pyo3_arrow::PyChunkedArray;
@@ -127,7 +127,7 @@ impl Piece {
         Ok(Piece { array, nulls: self.nulls })
     }
 
-    pub(super) fn view(&self, branch: &str) -> Result<Array<'_>> {
+    pub(super) fn view<'a>(&'a self, branch: &str, known: &mut Checked<'a>) -> Result<Array<'a>> {
         let Piece { array, nulls } = self;
         let (offsets, content) = match array.data_type() {
             DataType::List(_) => {
@@ -145,7 +145,7 @@ impl Piece {
             _ => return Ok(Array::Flat(values(branch, array, nulls.as_ref())?)),
         };
         let content = values(branch, content, content.nulls())?;
-        let lists = Lists::new(branch, offsets, validity(nulls.as_ref()), content)?;
+        let lists = Lists::checked(branch, offsets, validity(nulls.as_ref()), content, known)?;
         Ok(Array::Jagged(lists))
     }
 }

@@ -8,7 +8,7 @@ mod masked;
 mod numpy;
 
 use ::numpy::PyUntypedArray;
-use mlaas4hep_core::column::{Array, Column, Table};
+use mlaas4hep_core::column::{Array, Checked, Column, Table};
 use mlaas4hep_core::plan::Plan;
 use mlaas4hep_core::schema::Kind;
 use mlaas4hep_core::{Error, Result};
@@ -46,10 +46,10 @@ enum Found<'py> {
 }
 
 impl Piece<'_> {
-    fn view(&self, branch: &str) -> Result<Array<'_>> {
+    fn view<'a>(&'a self, branch: &str, known: &mut Checked<'a>) -> Result<Array<'a>> {
         match self {
-            Piece::Numpy(piece) => piece.view(branch),
-            Piece::Arrow(piece) => piece.view(branch),
+            Piece::Numpy(piece) => piece.view(branch, known),
+            Piece::Arrow(piece) => piece.view(branch, known),
         }
     }
 }
@@ -117,7 +117,16 @@ impl<'py> Columns<'py> {
 
     /// The core's view.
     pub(crate) fn table(&self) -> Result<Table<'_>> {
-        Table::new(self.columns.iter().map(Owned::view).collect::<Result<_>>()?)
+        let mut known = Checked::default();
+        Table::new(self.columns.iter().map(|column| column.view(&mut known)).collect::<Result<_>>()?)
+    }
+
+    /// The NumPy array of int64 offsets of a column, if that is what Python gave.
+    pub(crate) fn offsets(&self, column: usize) -> Option<Bound<'py, PyAny>> {
+        match self.columns.get(column)?.pieces.as_slice() {
+            [Piece::Numpy(piece)] => piece.offsets(),
+            _ => None,
+        }
     }
 
     /// Names and reasons of what was left out.
@@ -132,8 +141,8 @@ fn unusable(name: &str, found: &Found<'_>) -> PyErr {
 }
 
 impl Owned<'_> {
-    fn view(&self) -> Result<Column<'_>> {
-        let pieces = self.pieces.iter().map(|piece| piece.view(&self.name));
+    fn view<'a>(&'a self, known: &mut Checked<'a>) -> Result<Column<'a>> {
+        let pieces = self.pieces.iter().map(|piece| piece.view(&self.name, known));
         Column::new(&self.name, self.kind, pieces.collect::<Result<_>>()?)
     }
 }

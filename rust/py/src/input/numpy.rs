@@ -1,7 +1,7 @@
 //! NumPy arrays as columns: flat, two-dimensional, or pairs of offsets and content; with or without masks.
 
 use mlaas4hep_core::Result;
-use mlaas4hep_core::column::{self, Array, Bits, Bools, Data, Lists, Offsets, Validity, Values};
+use mlaas4hep_core::column::{self, Array, Bits, Bools, Checked, Data, Lists, Offsets, Validity, Values};
 use mlaas4hep_core::schema::Kind;
 use numpy::{Element, PyArrayDescrMethods, PyArrayDyn};
 use numpy::{PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
@@ -74,7 +74,7 @@ impl<'py, T: Element> Numpy<'py, T> {
 /// A piece, or the reason why a value holds no numbers.
 pub(super) type Looked<T> = PyResult<std::result::Result<T, String>>;
 
-impl Piece<'_> {
+impl<'py> Piece<'py> {
     pub(super) fn kind(&self) -> Kind {
         match self {
             Piece::Flat(_) => Kind::Flat,
@@ -82,7 +82,15 @@ impl Piece<'_> {
         }
     }
 
-    pub(super) fn view(&self, branch: &str) -> Result<Array<'_>> {
+    /// The array of offsets, if they are int64.
+    pub(super) fn offsets(&self) -> Option<Bound<'py, PyAny>> {
+        match self {
+            Piece::Lists { offsets: Numbers::Int64(offsets), .. } => Some(offsets.0.as_any().clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn view<'a>(&'a self, branch: &str, known: &mut Checked<'a>) -> Result<Array<'a>> {
         match self {
             Piece::Flat(masks) => Ok(Array::Flat(masks.view(branch)?)),
             Piece::Fixed { values, length, events, mask } => {
@@ -98,7 +106,7 @@ impl Piece<'_> {
                     _ => Offsets::Int64(&[]),
                 };
                 let validity = validity(mask.as_ref(), offsets.events());
-                Ok(Array::Jagged(Lists::new(branch, offsets, validity, content.view(branch)?)?))
+                Ok(Array::Jagged(Lists::checked(branch, offsets, validity, content.view(branch)?, known)?))
             }
         }
     }

@@ -31,18 +31,20 @@ pub(super) fn reduce(reduction: Reduction, input: &Input<'_>, layouts: &Layouts,
 ///
 /// Lists are short and of any length: a loop over each costs a misprediction. Counting all entries in one go, and taking
 /// differences, costs none.
-fn counted(layouts: &Layouts, layout: usize, bools: &[u8], out: &mut Register, f: impl Fn(i64, i64) -> bool) {
-    let mut trues = 0;
-    out.ints.clear();
-    out.ints.push(0);
-    out.ints.extend(bools.iter().map(|&value| {
-        trues += i64::from(value);
+fn counted(layouts: &Layouts, layout: usize, bools: &[u8], out: &mut Register, f: impl Fn(u32, u32) -> bool) {
+    let mut trues = 0_u32;
+    out.counts.clear();
+    out.counts.push(0);
+    out.counts.extend(bools.iter().map(|&value| {
+        trues = trues.wrapping_add(value.into());
         trues
     }));
-    let (before, bools) = (&out.ints, &mut out.bools);
+    let (before, bools) = (&out.counts, &mut out.bools);
     bools.clear();
     let lists = layouts.spans(layout);
-    bools.extend(lists.map(|(start, stop)| u8::from(f(before[stop] - before[start], (stop - start) as i64))));
+    // Lists of 2^32 entries do not fit into memory, so that differences are right whatever wraps around.
+    let of_list = |(start, stop): (usize, usize)| f(before[stop].wrapping_sub(before[start]), (stop - start) as u32);
+    bools.extend(lists.map(|list| u8::from(of_list(list))));
 }
 
 fn each<T, U>(layouts: &Layouts, layout: usize, values: &[T], out: &mut Vec<U>, f: impl Fn(&[T]) -> U) {

@@ -19,6 +19,8 @@ mod load;
 mod register;
 mod sweep;
 
+use std::collections::HashSet;
+
 pub(crate) use columns::Columns;
 
 use apply::Input;
@@ -26,7 +28,7 @@ use register::{Layouts, Register};
 
 use super::blocks::Piece;
 use super::convert::Converted;
-use crate::column::{Array, Lists, Table};
+use crate::column::{Array, Lists, Offsets, Table};
 use crate::error::{Error, Result};
 use crate::expr::{Constant, FormulaStep, Op, Program, Shape, Type, pointed};
 use crate::plan::Slot;
@@ -36,6 +38,8 @@ use crate::schema::{DType, Kind};
 pub(crate) struct Formulas<'p> {
     pub(crate) program: &'p Program,
     steps: Vec<Slot>,
+    /// For each of the steps the values that nobody needs any more after it.
+    spent: Vec<Vec<Slot>>,
     /// For each step that loads, in order, its column.
     pub(crate) columns: Vec<usize>,
     /// The numbers of the table's events, by which errors name them.
@@ -57,7 +61,8 @@ impl<'p> Formulas<'p> {
             }
         };
         let columns = program.loads(&steps).map(find).collect::<Result<_>>()?;
-        Ok(Formulas { program, steps, columns, numbers: table.numbers() })
+        let spent = spent(program, &steps);
+        Ok(Formulas { program, steps, spent, columns, numbers: table.numbers() })
     }
 }
 
@@ -69,9 +74,19 @@ impl Formulas<'_> {
         if matches!(step.op, Op::Load { .. }) {
             return self.program.loads(&self.steps).position(|load| load.0 == slot);
         }
-        let inputs = step.op.inputs();
-        let jagged = inputs.into_iter().find(|&input| self.program.steps()[input].shape == Shape::Jagged);
-        jagged.and_then(|input| self.source(input))
+        self.jagged_input(slot).and_then(|input| self.source(input))
+    }
+
+    /// Whether a jagged value has fewer entries than its source.
+    pub(crate) fn filters(&self, slot: Slot) -> bool {
+        let filter = matches!(self.program.steps()[slot].op, Op::Filter { .. });
+        filter || self.jagged_input(slot).is_some_and(|input| self.filters(input))
+    }
+
+    /// The first jagged value that a step takes, whose lists its own value has.
+    fn jagged_input(&self, slot: Slot) -> Option<Slot> {
+        let mut inputs = self.program.steps()[slot].op.inputs().into_iter();
+        inputs.find(|&input| self.program.steps()[input].shape == Shape::Jagged)
     }
 }
 
@@ -121,6 +136,21 @@ impl Failure {
     }
 }
 
+/// For each of some steps the values that it is the last one to take, and that are no results.
+fn spent(program: &Program, steps: &[Slot]) -> Vec<Vec<Slot>> {
+    let results = program.selects().iter().map(|select| select.slot);
+    let results = results.chain(program.defined().iter().map(|defined| defined.slot));
+    let mut needed: HashSet<Slot> = results.collect();
+    let mut spent: Vec<Vec<Slot>> = Vec::with_capacity(steps.len());
+    for &slot in steps.iter().rev() {
+        let mut inputs = program.steps()[slot].op.inputs();
+        inputs.retain(|&input| needed.insert(input));
+        spent.push(inputs);
+    }
+    spent.reverse();
+    spent
+}
+
 /// What threads kept, or of their failures the one that counts.
 pub(crate) fn collected<K>(done: impl Iterator<Item = (K, Option<Failure>)>) -> Result<Vec<K>> {
     let (mut all, mut failure) = (Vec::new(), None);
@@ -140,6 +170,8 @@ pub(crate) struct Machine {
     /// The layouts of columns that were loaded, and positions of values that are kept.
     loaded: Vec<(usize, usize)>,
     positions: Vec<usize>,
+    /// Registers that can be used again; the one used last is still in the cache.
+    spare: Vec<Register>,
 }
 
 impl Machine {
@@ -154,9 +186,11 @@ impl Machine {
         self.loaded.clear();
         self.registers.resize_with(formulas.program.steps().len(), Register::default);
         let mut loads = 0;
-        for &slot in &formulas.steps {
+        for (&slot, spent) in formulas.steps.iter().zip(&formulas.spent) {
             let step = &formulas.program.steps()[slot];
-            let mut out = std::mem::take(&mut self.registers[slot]);
+            let kept = std::mem::take(&mut self.registers[slot]);
+            let mut out = if kept.is_new() { self.spare.pop().unwrap_or_default() } else { kept };
+            out.nulls.clear();
             let done = match &step.op {
                 Op::Load { branch, dtype, .. } => {
                     let wrong = self.load(arrays, loads, *dtype, &events, &mut out);
@@ -171,6 +205,7 @@ impl Machine {
             };
             self.registers[slot] = out;
             done?;
+            self.spare.extend(spent.iter().map(|&input| std::mem::take(&mut self.registers[input])));
         }
         Ok(())
     }
@@ -229,9 +264,15 @@ impl Machine {
         if let Some(&(_, layout)) = self.loaded.iter().rev().find(same) {
             return layout;
         }
-        let mut lengths = Vec::with_capacity(events.active());
-        each_active(lists, events, |_, length| lengths.push(length));
-        let layout = self.layouts.add(lengths.into_iter());
+        let layout = match (lists.offsets(), lists.validity().all_valid() && events.active.is_none()) {
+            (Offsets::Int64(offsets), true) => self.layouts.copy(offsets.iter().copied()),
+            (Offsets::Int32(offsets), true) => self.layouts.copy(offsets.iter().map(|&offset| offset.into())),
+            _ => {
+                let mut lengths = Vec::with_capacity(events.active());
+                each_active(lists, events, |_, length| lengths.push(length));
+                self.layouts.add(lengths.into_iter())
+            }
+        };
         self.loaded.push((number, layout));
         layout
     }

@@ -13,10 +13,17 @@ pub(crate) struct Register {
     pub(crate) floats: Vec<f64>,
     /// For each int64 1 if it is null; empty where none is.
     pub(crate) nulls: Vec<u8>,
+    /// Room for counts while lists are reduced.
+    pub(super) counts: Vec<u32>,
     pub(crate) lists: usize,
 }
 
 impl Register {
+    /// Whether it has no memory yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.bools.capacity() + self.ints.capacity() + self.floats.capacity() == 0
+    }
+
     /// How many values there are.
     pub(crate) fn len(&self, ty: Type) -> usize {
         match ty {
@@ -86,20 +93,33 @@ impl Layouts {
         self.used = 0;
     }
 
-    /// Make a layout of lists of these lengths.
-    pub(super) fn add(&mut self, lengths: impl Iterator<Item = usize>) -> usize {
+    /// A layout that is not in use.
+    fn next(&mut self) -> &mut Vec<i64> {
         if self.all.len() == self.used {
             self.all.push(Vec::new());
         }
-        let offsets = &mut self.all[self.used];
+        self.used += 1;
+        let offsets = &mut self.all[self.used - 1];
         offsets.clear();
+        offsets
+    }
+
+    /// Make a layout of these offsets, wherever they begin.
+    pub(super) fn copy(&mut self, offsets: impl ExactSizeIterator<Item = i64> + Clone) -> usize {
+        let first = offsets.clone().next().unwrap_or(0);
+        self.next().extend(offsets.map(|offset| offset - first));
+        self.used - 1
+    }
+
+    /// Make a layout of lists of these lengths.
+    pub(super) fn add(&mut self, lengths: impl Iterator<Item = usize>) -> usize {
+        let offsets = self.next();
         offsets.push(0);
         let mut stop = 0;
         offsets.extend(lengths.map(|length| {
             stop += length as i64;
             stop
         }));
-        self.used += 1;
         self.used - 1
     }
 
