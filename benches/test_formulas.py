@@ -151,7 +151,7 @@ def resident(what):
 random = np.random.default_rng(1)
 offsets = np.concatenate([[0], np.cumsum(random.integers(0, 5, 3_000_000))])
 columns = {{name: (offsets, random.random(offsets[-1], np.float32)) for name in "abc"}}
-m.evaluate("count(a)", {{"a": (offsets[:2], content)}}, threads=2)
+m.evaluate("count(a)", {{"a": (offsets[:2], columns["a"][1])}}, threads=2)
 Path("/proc/self/clear_refs").write_text("5")
 before = resident("VmRSS")
 out = m.evaluate("sum({TEN})", columns, threads=2)
