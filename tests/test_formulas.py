@@ -7,6 +7,7 @@ from typing import Any
 import awkward as ak
 import mlaas4hep as m
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from mlaas4hep.errors import BranchError, ColumnError, ExpressionError, ParamsError, SpecsError
@@ -265,3 +266,72 @@ def test_specs_of_other_formulas_are_not_merged() -> None:
     with pytest.raises(SpecsError, match="made with different formulas and cuts"):
         m.Specs.merge(parts)
     assert m.Specs.merge([parts[1], parts[1]]).preproc == parts[1].preproc
+
+
+def test_a_particle_of_which_something_is_missing_is_left_out_of_the_mass() -> None:
+    offsets = np.array([0, 2, 4])
+    zeros = offsets, np.zeros(4)
+    data = {
+        "pt": (offsets, np.array([10.0, 20.0, 30.0, 30.0])),
+        "eta": zeros,
+        "phi": (offsets, np.array([0.0, np.nan, 0.0, np.pi])),
+        "mass": (offsets, np.array([5.0, 1.0, 0.0, 0.0])),
+    }
+    found = m.evaluate("invariant_mass(pt, eta, phi, mass)", data).to_list()
+    assert found == pytest.approx([5, 60])
+    pair = m.evaluate("invariant_mass(pt[0], eta[0], phi[0], 0, pt[1], eta[1], phi[1], 0)", data).to_list()
+    assert np.isnan(pair[0])
+    assert pair[1] == pytest.approx(60)
+
+
+def test_select_takes_columns_that_are_no_numbers() -> None:
+    frame = pl.DataFrame({"a": [1, 2, 3, 4], "s": ["x", "y", "z", "w"]})
+    assert m.select(frame, "a != 2").to_pydict() == {"a": [1, 3, 4], "s": ["x", "z", "w"]}
+    batch = pa.record_batch({"a": [1, 2], "s": pa.array(["x", "y"], pa.string_view())})
+    assert m.select(batch, "a > 1").to_pydict() == {"a": [2], "s": ["y"]}
+    names = np.array(["x", "y"])
+    assert m.select({"a": np.array([1, 2]), "s": names}, "a > 1")["s"].tolist() == ["y"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        (np.array([-1, 0, 1, 2]), np.array([1, 2])),
+        np.arange(4),
+        (1, 2, 3),
+        (np.array([], np.int64), np.array([1])),
+        None,
+        ["x", "y"],
+    ],
+)
+def test_select_refuses_columns_that_contradict_themselves(column: Any) -> None:
+    with pytest.raises(ColumnError):
+        m.select({"b": np.array([1, 2, 3]), "v": column}, "b != 2")
+
+
+def test_other_kinds_of_offsets_are_packed() -> None:
+    data = {"b": np.array([1, 2]), "v": (np.array([0, 1, 3], np.uint32), np.array([7, 8, 9]))}
+    assert [part.tolist() for part in m.select(data, "b == 2")["v"]] == [[0, 2], [8, 9]]
+
+
+def test_columns_without_numbers_are_named_as_such() -> None:
+    with pytest.raises(BranchError, match="branch 's' has no numbers that can be used"):
+        m.evaluate("s", {"a": np.zeros(2), "s": np.array(["x", "y"])})
+
+
+@pytest.mark.parametrize("cuts", [None, 5, [3], "\ud800"])
+def test_cuts_must_be_texts(cuts: Any) -> None:
+    with pytest.raises(ParamsError):
+        m.select(DATA, cuts)
+
+
+def test_a_new_branch_may_be_there_for_nobody_and_take_its_source_along() -> None:
+    given = {
+        "new_branch": {"c": {"def": "met", "type": "flat", "remove": True, "keys_to_remove": ["met"]}},
+        "flat_cut": {"nJets": {"cut": "nJets > 0"}},
+    }
+    flat = m.Plan(m.scan(DATA, preproc=given), preproc=given)(DATA)
+    assert "met" not in flat.names
+    assert len(flat.data) == 2
+    with pytest.raises(ParamsError, match="no branch remains"):
+        m.scan({"met": DATA["met"]}, preproc={"flat_cut": {"met": {"cut": "met > 0", "remove": True}}})

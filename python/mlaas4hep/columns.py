@@ -147,11 +147,18 @@ def survivors(data: Any, passed: "np.ndarray[Any, Any]") -> Any:
     if is_awkward(data) or isinstance(data, np.ndarray):
         return data[passed]
     if isinstance(data, Mapping):
+        _rust.schema(data)  # raises where columns contradict themselves
         return keep_all(data, passed)
     import pyarrow as pa
 
     table = data if isinstance(data, (pa.Table, pa.RecordBatch)) else pa.table(data)
-    return table.filter(pa.array(passed))
+    try:
+        return table.filter(pa.array(passed))
+    except pa.ArrowNotImplementedError:  # of some types Arrow takes stretches only
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], passed, [False]])))
+        parts = [table.slice(start, stop - start) for start, stop in edges.reshape(-1, 2).tolist()]
+        join = pa.concat_tables if isinstance(table, pa.Table) else pa.concat_batches
+        return join(parts) if parts else table.slice(0, 0)
 
 
 def keep_all(columns: Mapping[str, Any], passed: "np.ndarray[Any, Any]") -> dict[str, Any]:
@@ -173,6 +180,7 @@ def keep_all(columns: Mapping[str, Any], passed: "np.ndarray[Any, Any]") -> dict
 
 def _places(offsets: "np.ndarray[Any, Any]", passed: "np.ndarray[Any, Any]") -> tuple[Any, Any]:
     """The offsets of the lists that pass, and where their values lie."""
+    offsets = np.asarray(offsets, np.int64)
     lengths = np.diff(offsets)
     fresh = np.concatenate([[0], np.cumsum(lengths[passed])])
     return fresh, offsets[0] + np.flatnonzero(np.repeat(passed, lengths))
@@ -191,11 +199,14 @@ def keep(value: Any, passed: "np.ndarray[Any, Any]") -> Any:
 
         plain = value if isinstance(value, (pa.Array, pa.ChunkedArray)) else pa.chunked_array(value)
         return plain.filter(pa.array(passed))
-    return value[passed] if is_awkward(value) or isinstance(value, np.ndarray) else np.asarray(value)[passed]
+    values = value if is_awkward(value) or isinstance(value, np.ndarray) else np.asarray(value)
+    if (isinstance(values, np.ndarray) and values.ndim == 0) or len(values) != len(passed):
+        raise ColumnError(f"a column has no value for each of the {len(passed)} events")
+    return values[passed]
 
 
 def _keep_lists(offsets: Any, content: Any, passed: "np.ndarray[Any, Any]") -> tuple[Any, Any]:
-    offsets = np.asarray(offsets)
+    offsets = np.asarray(offsets, np.int64)
     lengths = np.diff(offsets)
     inside = np.repeat(passed, lengths)
     values = content.values if isinstance(content, _rust.Masked) else content

@@ -73,8 +73,7 @@ def evaluate(formula: str, data: object, *, threads: int | None = None) -> Any:
     >>> mlaas4hep.evaluate("sum(jetPt[jetPt > 50]) + met", data).tolist()
     [120.0, 200.0]
     """
-    if not isinstance(formula, str):
-        raise ParamsError(f"the formula is a {type(formula).__qualname__}; it must be a text")
+    _check_text("the formula", formula)
     arrow = is_arrow(data)
     content, offsets, nulls = _rust.evaluate(_rust.held(data), formula, asked_threads(threads))
     return _as_arrow(content, offsets, nulls) if arrow else _as_awkward(content, offsets, nulls)
@@ -110,14 +109,28 @@ def select(data: Any, cuts: str | Sequence[str], *, threads: int | None = None) 
     >>> mlaas4hep.select(data, ["met > 50", "any(jetPt > 100)"])["met"].tolist()
     [80.0]
     """
-    given = Preprocessing().with_options([cuts] if isinstance(cuts, str) else list(cuts), [])
+    given = [cuts] if isinstance(cuts, str) else cuts
+    if not isinstance(given, (list, tuple)):
+        raise ParamsError(f"cuts are a {type(cuts).__qualname__}; give a formula, or a list of them")
+    for cut in given:
+        _check_text("a cut", cut)
+    wanted = Preprocessing().with_options(given, [])
     held = _rust.held(data)
     try:
-        formulas = bind(given, _rust.schema(held, [cut.formula for cut in given.cuts]))
+        formulas = bind(wanted, _rust.schema(held, [cut.formula for cut in wanted.cuts]))
     except ExpressionError:  # what is wrong is said in view of all columns
-        formulas = bind(given, _rust.schema(held))
+        formulas = bind(wanted, _rust.schema(held))
     passed, _ = formulas.select(held, True, asked_threads(threads))
     return data if passed.all() and held is data else survivors(held, passed)
+
+
+def _check_text(what: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ParamsError(f"{what} is a {type(text).__qualname__}; it must be a text")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ParamsError(f"{what} is {text!r}, which is no valid text") from None
 
 
 def _as_awkward(content: Any, offsets: Any, nulls: Any) -> Any:

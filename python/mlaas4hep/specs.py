@@ -6,7 +6,7 @@ from typing import Any
 
 from mlaas4hep import _rust
 from mlaas4hep.columns import survivors
-from mlaas4hep.errors import SpecsError, note
+from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.formulas import bind, check_branches
 from mlaas4hep.jsonfile import read_json_text, write_text
 from mlaas4hep.preproc import Preprocessing
@@ -217,6 +217,8 @@ def scan(data: object, *, preproc: object = None, threads: int | None = None) ->
     data = data if passed.all() else survivors(data, passed)
     core = _scan(data, asked)
     kept = [name for name in [*core.types, *formulas.new_branches] if name not in given.removed]
+    if not kept:
+        raise ParamsError("preproc: no branch remains, all are removed")
     return Specs(formulas.complete(core, data, kept, given.hash, asked))
 
 

@@ -264,3 +264,32 @@ def test_types_differ_between_files(tmp_path: Path) -> None:
     ]
     dataset = Dataset(paths, preproc={"flat_cut": {"y": {"cut": "y >= 10"}}})
     assert [file.survived for file in dataset.cutflow.files] == [10, 10]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_without_events_among_others(order: int, tmp_path: Path) -> None:
+    paths = [make(tmp_path / "a.root", 100), make(tmp_path / "b.root", 0)][::order]
+    with pytest.warns(m.errors.Note, match="files with 0 events"):
+        dataset = Dataset(paths, preproc={"flat_cut": {"count": {"cut": "count > 0"}}})
+    assert dataset.specs().events["total"] == 100
+    assert {file.read for file in dataset.cutflow.files} == {0, 100}
+    with pytest.warns(m.errors.Note, match="files with 0 events"):
+        few = Dataset(paths, nevts=1, preproc={"flat_cut": {"count": {"cut": "count > -2000"}}})
+    assert len(few) == 1
+    assert few.specs().events["total"] == 1
+
+
+def test_labels_and_identifiers_are_no_new_branches(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.root", 10)
+    given = {"new_branch": {"n": {"def": "count % 2", "type": "flat"}}}
+    with pytest.raises(ParamsError, match="labels: 'n' is a new branch"):
+        Dataset(path, labels="n", preproc=given)
+    with pytest.raises(ParamsError, match="identifier: 'n' is a new branch"):
+        Dataset(path, identifier="n", preproc=given)
+
+
+def test_a_new_branch_without_values_is_noted(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.root", 10)
+    dataset = Dataset(path, preproc={"new_branch": {"n": {"def": "x / 0", "type": "flat"}}})
+    with pytest.warns(m.errors.Note, match="new branches that have no finite value in any event: n"):
+        dataset.specs()

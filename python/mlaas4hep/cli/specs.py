@@ -67,4 +67,5 @@ def specs(
         specs_table(found)
         if preproc.cuts:
             click.echo(f"{dataset.cutflow.table()}\n")
-        click.echo(f"Specs of {found.events['total']:,} events in {out}")
+        passed = f"{dataset.cutflow.total.survived:,} of " if preproc.cuts else ""
+        click.echo(f"Specs of {passed}{found.events['total']:,} events in {out}")

@@ -1,7 +1,6 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -12,15 +11,16 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
+from mlaas4hep.dataset.files import File, check_known, check_made_with, fitting, open_all
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
 from mlaas4hep.dataset.preprocess import Cutter, compile_for, with_new
 from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import CUT, LEFT_OUT, Events, open_again
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import ExpressionError, ParamsError, SpecsError, nearest, note
+from mlaas4hep.errors import ExpressionError, ParamsError, note
 from mlaas4hep.inputs import Input
 from mlaas4hep.preproc import Preprocessing
-from mlaas4hep.sources import Branch, Column, choose_branches, open_source
+from mlaas4hep.sources import Column, choose_branches
 from mlaas4hep.specs import Specs
 
 __all__ = ["FirstPass", "Found"]
@@ -51,16 +51,6 @@ class Found:
         return [list(chain) for _, chain in groupby(chained, key=lambda events: label[events.number])]
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """One opened file: where it is, and how many of its entries are used."""
-
-    input: Input
-    tree: str
-    entries: int
-    used: int
-
-
 class FirstPass:
     """Opens every file, chooses branches, and learns the rest when it is asked for, in one pass over the files."""
 
@@ -84,13 +74,18 @@ class FirstPass:
         self._split, self._seed, self._threads = split, seed, threads
         if classes is not None and labels is None:
             raise ParamsError("classes are given, but no labels")
-        schemas, self._files = _open(inputs, nevts)
+        schemas, self._files = open_all(inputs, nevts)
         label = labels if isinstance(labels, str) else None
         self._formulas = compile_for(preproc, schemas)
         new = self._formulas.new_branches if self._formulas else {}
+        for what, name in [("labels", label), *(("identifier", name) for name in identifier)]:
+            if name in new:
+                raise ParamsError(f"{what}: {name!r} is a new branch; give a branch of the files")
+        if specs is not None and specs.typed:
+            check_made_with(specs, preproc)
         branches, schemas = schemas, with_new(schemas, self._formulas)
         if specs is not None and select is None and exclude is None:
-            _check_known(specs, schemas)
+            check_known(specs, schemas)
             select = [name for name in specs.branches if name not in new]
         if specs is not None and not specs.typed:
             note("the specs name no types, as those of the original MLaaS4HEP: the files are scanned again")
@@ -106,7 +101,7 @@ class FirstPass:
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
             self._formulas = compile_for(preproc, branches)
         self.preproc = preproc
-        self._given = _fitting(specs, choice.inputs, self._files, preproc) if specs is not None else None
+        self._given = fitting(specs, choice.inputs, self._files) if specs is not None else None
         self._specs = self._given
         self._flows: list[FileFlow] = []
         self.watch = Watch()
@@ -191,6 +186,9 @@ class FirstPass:
             self._found = self._with_labels(column, learned)
         if self._specs is None:
             self._specs = self._complete(Specs.merge(scanned))
+            new = self._formulas.new_branches if self._formulas else {}
+            if empty := [name for name in new if name in self._kept and self._specs.minv[name] is None]:
+                note(f"new branches that have no finite value in any event: {', '.join(empty)}")
 
     def _read_file(
         self,
@@ -343,56 +341,3 @@ class FirstPass:
 def _flat(column: Column) -> NDArray[np.generic]:
     assert isinstance(column, np.ndarray)
     return column
-
-
-def _open(inputs: Sequence[Input], nevts: int) -> tuple[Sequence[tuple[str, Mapping[str, Branch]]], list[File]]:
-    """Look into every file: its branches, its tree, how many entries it has and how many of them are used."""
-    schemas: list[tuple[str, Mapping[str, Branch]]] = []
-    found = []
-    for given in inputs:
-        source = open_source(given.path, given.tree)
-        try:
-            schemas.append((given.path, source.schema()))
-            found.append((source.tree, source.entries))
-        finally:
-            source.close()
-    entries = [count for _, count in found]
-    used = entries if nevts == -1 else _rust.shares(entries, nevts)
-    files = [File(given, *one, count) for given, one, count in zip(inputs, found, used, strict=True)]
-    return schemas, files
-
-
-def _check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]]) -> None:
-    """Raise if the specs name a branch that a file lacks."""
-    for path, schema in schemas:
-        for name in specs.branches:
-            if name not in schema:
-                hint = nearest(name, schema)
-                raise SpecsError(f"the specs do not fit: {path} has no branch {name!r}{hint}; scan the files again")
-
-
-def _fitting(specs: Specs, inputs: Sequence[Branch], files: Sequence[File], preproc: Preprocessing) -> Specs:
-    """The specs of the inputs, or an error if they were not made for such files."""
-    if (specs.preproc or Preprocessing().hash) != preproc.hash:
-        raise SpecsError("the specs do not fit: they were made with other formulas and cuts; scan the files again")
-    kinds = dict.fromkeys(specs.fkeys, "flat") | dict.fromkeys(specs.jkeys, "jagged")
-    for branch in inputs:
-        if branch.name not in kinds:
-            hint = nearest(branch.name, kinds)
-            raise SpecsError(f"the specs do not fit: they lack branch {branch.name!r}{hint}; scan the files again")
-        if kinds[branch.name] != branch.kind:
-            raise SpecsError(
-                f"the specs do not fit: branch {branch.name!r} is {kinds[branch.name]} there and {branch.kind} in the "
-                "files; scan the files again"
-            )
-    entries, used = Counter[str](), Counter[str]()
-    for file in files:
-        entries[str(file.input)] += file.entries
-        used[str(file.input)] += file.used
-    for name, found in specs.events.items():
-        if name in entries and found not in (entries[name], used[name]):
-            raise SpecsError(
-                f"the specs do not fit: they were made from {found} events of {name}, which has {entries[name]}; "
-                "scan the files again"
-            )
-    return specs.select(branch.name for branch in inputs)

@@ -80,7 +80,7 @@ class Cutter:
         except ExpressionError as error:
             raise ExpressionError(f"{self._source.path}: {error}") from None
         self.passed += flow
-        if not passed.any():
+        if start < stop and not passed.any():
             return {}, entries[:0]
         rest = [name for name in columns if name not in first]
         found = {**first, **(self._source.read(rest, start, stop) if rest else {})}

@@ -21,7 +21,7 @@ type PySchema = BTreeMap<String, (String, String)>;
 
 /// Formulas and cuts, compiled for branches of certain kinds and types; immutable.
 #[pyclass(frozen, module = "mlaas4hep._rust")]
-pub(crate) struct Formulas(pub(crate) Program);
+pub(crate) struct Formulas(pub(crate) Program, Schema);
 
 fn schema_of(branches: PySchema) -> PyResult<Schema> {
     let each = branches.into_iter().map(|(name, (kind, dtype))| {
@@ -45,7 +45,9 @@ fn promised(table: &Table<'_>) -> Schema {
 /// The columns that formulas name, if they are there.
 fn named<'py>(data: &Bound<'py, PyAny>, formulas: &[String]) -> PyResult<Columns<'py>> {
     let names: HashSet<String> = formulas.iter().flat_map(|formula| names_of(formula)).collect();
-    Columns::of(data, &|name| names.contains(name).then_some(0))
+    let columns = Columns::of(data, &|name| names.contains(name).then_some(0))?;
+    columns.refuse_unusable()?;
+    Ok(columns)
 }
 
 /// What columns promise: kind and type of each, or only of those that the formulas name.
@@ -207,12 +209,13 @@ impl Formulas {
                 place,
             })
             .collect();
-        compile(&schema_of(branches)?, &new, &cuts).map(Formulas).map_err(raise)
+        compile(&schema_of(branches)?, &new, &cuts).map(|(program, reads)| Formulas(program, reads)).map_err(raise)
     }
 
     #[staticmethod]
     fn of_one(branches: PySchema, formula: &str) -> PyResult<Formulas> {
-        compile_one(&schema_of(branches)?, formula).map(Formulas).map_err(raise)
+        let schema = schema_of(branches)?;
+        compile_one(&schema, formula).map(|program| Formulas(program, schema)).map_err(raise)
     }
 
     /// Names of the branches that cuts read.
@@ -268,8 +271,6 @@ impl Formulas {
         threads: Option<usize>,
         entries: Entries<'py>,
     ) -> PyResult<Specs> {
-        let reads = self.0.reads().into_iter().flatten();
-        let reads: Schema = reads.map(|(name, kind, dtype)| (name.to_owned(), (kind, dtype))).collect();
         let mut whole = specs.0.clone();
         if !self.0.defined().is_empty() {
             let columns = columns_of(columns, &self.new_reads())?;
@@ -278,7 +279,7 @@ impl Formulas {
             whole = whole.with_branches(new);
         }
         let whole = whole.select(kept.iter().map(String::as_str)).map_err(raise)?;
-        Ok(Specs(whole.with_preproc(hash, reads)))
+        Ok(Specs(whole.with_preproc(hash, self.1.clone())))
     }
 
     /// The steps as a plan has them, and the number of the value of the first new branch.

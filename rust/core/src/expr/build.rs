@@ -45,12 +45,14 @@ pub struct Cut {
     pub place: String,
 }
 
-/// Compile the cuts and new branches of a job on branches of that schema.
-pub fn compile(schema: &Schema, new: &[NewBranch], cuts: &[Cut]) -> Result<Program> {
+/// Compile the cuts and new branches of a job on branches of that schema. Returns also what of the schema it takes to
+/// compile them again.
+pub fn compile(schema: &Schema, new: &[NewBranch], cuts: &[Cut]) -> Result<(Program, Schema)> {
     let mut builder = Builder::new(schema, new)?;
     // What is wrong is said even of a branch that nobody needs.
+    let mut checker = Builder::new(schema, new)?;
     for index in 0..new.len() {
-        Builder::new(schema, new)?.new_branch(index)?;
+        checker.new_branch(index)?;
     }
     for cut in cuts {
         let slot = builder.cut(cut)?;
@@ -63,7 +65,13 @@ pub fn compile(schema: &Schema, new: &[NewBranch], cuts: &[Cut]) -> Result<Progr
         let slot = builder.new_branch(index)?;
         builder.program.defined.push(Defined { name: name.to_owned(), slot });
     }
-    Ok(builder.program)
+    let mut reads = Schema::new();
+    for step in checker.program.steps.iter().chain(&builder.program.steps) {
+        if let Op::Load { branch, kind, dtype } = &step.op {
+            reads.insert(branch.clone(), (*kind, *dtype));
+        }
+    }
+    Ok((builder.program, reads))
 }
 
 /// Compile one formula on branches of that schema: a program that defines one branch, without a name.
@@ -186,8 +194,8 @@ impl<'s> Builder<'s> {
                 wrong(format!("a cut must be true or false, but this is {}: write a comparison, as x > 0", ty.a_name()))
             }
             (_, Shape::Jagged, None) => wrong(
-                "the cut is jagged: say whether any or all of an event's entries must pass, with \"any\" or \"all\" \
-                 beside it, or by any(...) or all(...)"
+                "the cut is jagged: say whether any or all of an event's entries must pass, as any(...) or all(...), or in a \
+                 file by \"any\" or \"all\" beside the formula"
                     .to_owned(),
             ),
             (_, Shape::Jagged, Some(reduction)) => {

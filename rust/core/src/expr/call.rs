@@ -157,7 +157,10 @@ fn sort(
 ) -> Result<Term> {
     let input = list(builder, "sort", argument, site)?;
     let (mut by, mut descending) = (input, false);
-    for (keyword, value) in keywords {
+    for (number, (keyword, value)) in keywords.iter().enumerate() {
+        if keywords[..number].iter().any(|(before, _)| before == keyword) {
+            return Err(site.wrong(&value.1, format!("'{keyword}' is given twice")));
+        }
         match *keyword {
             "by" => by = list(builder, "by=", value, site)?,
             "descending" => descending = truth(builder, value, site)?,

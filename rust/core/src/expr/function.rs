@@ -87,6 +87,13 @@ fn result(signatures: &str, types: &[Type]) -> Option<Type> {
     Type::ALL.into_iter().find(|ty| given.starts_with(ty.letter()))
 }
 
+/// The mass of all particles of a list: one of which anything is missing counts in none of the sums.
+const MASS_OF_LIST: &str = "sqrt(max(\
+    sum(where((pt == pt) & (eta == eta) & (phi == phi) & (mass == mass), energy(pt, eta, mass), 0.0)) ** 2 \
+    - sum(where((pt == pt) & (eta == eta) & (phi == phi) & (mass == mass), px(pt, phi), 0.0)) ** 2 \
+    - sum(where((pt == pt) & (eta == eta) & (phi == phi) & (mass == mass), py(pt, phi), 0.0)) ** 2 \
+    - sum(where((pt == pt) & (eta == eta) & (phi == phi) & (mass == mass), pz(pt, eta), 0.0)) ** 2, 0.0))";
+
 /// What a name means in a formula.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Meaning {
@@ -158,14 +165,7 @@ pub(super) const FUNCTIONS: &[(&str, usize, Meaning)] = &[
     ("fmin", 2, Number(Function::FMin)),
     ("gamma", 1, Float(Function::Tgamma)),
     ("hypot", 2, Float(Function::Hypot)),
-    (
-        "invariant_mass",
-        4,
-        Formula(
-            &["pt", "eta", "phi", "mass"],
-            "sqrt(max(sum(energy(pt, eta, mass)) ** 2 - sum(px(pt, phi)) ** 2 - sum(py(pt, phi)) ** 2 - sum(pz(pt, eta)) ** 2, 0.0))",
-        ),
-    ),
+    ("invariant_mass", 4, Formula(&["pt", "eta", "phi", "mass"], MASS_OF_LIST)),
     (
         "invariant_mass",
         8,

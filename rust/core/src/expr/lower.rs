@@ -11,6 +11,8 @@ use super::token::Literal;
 use crate::error::{Result, hint};
 use crate::plan::Slot;
 
+const BEYOND: &str = "this is beyond int64; write it with a decimal point as a float64";
+
 impl Builder<'_> {
     /// Compile the nodes one after the other; what a node is made of stands before it.
     pub(super) fn lower(&mut self, nodes: &[Node], site: &Site<'_>) -> Result<Slot> {
@@ -80,7 +82,8 @@ impl Builder<'_> {
         span: &Range<usize>,
     ) -> Result<Term> {
         match (sign, term) {
-            ("-", Term::Whole(number)) => Ok(Term::Whole(-number)),
+            ("-", Term::Whole(number)) if i64::try_from(-number).is_ok() => Ok(Term::Whole(-number)),
+            ("-", Term::Whole(_)) => Err(site.wrong(span, BEYOND)),
             ("-", _) => Ok(self.apply(Function::Neg, vec![term], site, span)),
             ("+", Term::Whole(_)) => Ok(term),
             ("+", _) if self.type_of(term) == Type::Bool => Ok(Term::Slot(self.int(term, site, span))),

@@ -228,6 +228,7 @@ impl Parser {
             Token::Symbol("(") => {
                 let inner = self.deeper(Self::or)?;
                 self.close(")")?;
+                self.nodes[inner].span = self.from(span.start);
                 Ok(inner)
             }
             Token::Text(_) => Err(self.unexpected("a text can only stand in get(\"...\")")),

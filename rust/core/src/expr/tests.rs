@@ -126,7 +126,7 @@ fn messages_point_at_the_place_and_say_what_is_right() {
         ("met 1", "formula: an operator is expected before a number\n  met 1\n      ^"),
         ("", "formula: the formula is empty"),
         ("met ^ 2", "formula: '^' is not part of formulas: a power is '**'\n  met ^ 2\n      ^"),
-        ("met > 1 && isMC", "formula: '&&' is not part of formulas: write '&'\n  met > 1 && isMC\n          ^^"),
+        ("met > 1 && isMC", "formula: '&&' is not part of formulas: write 'and'\n  met > 1 && isMC\n          ^^"),
         (
             "1 if isMC else 2",
             "formula: 'if' is not part of formulas: write where(condition, a, b)\n  1 if isMC else 2\n    ^^",
@@ -182,7 +182,9 @@ fn cut(formula: &str, reduction: Option<Reduction>) -> Cut {
 
 #[test]
 fn new_branches_may_use_each_other_but_not_in_a_circle() {
-    let compiled = compile(&schema(), &[new("b", "a * 2"), new("a", "met + 1")], &[cut("b > 3", None)]).unwrap();
+    let (compiled, reads) =
+        compile(&schema(), &[new("b", "a * 2"), new("a", "met + 1")], &[cut("b > 3", None)]).unwrap();
+    assert_eq!(reads.keys().collect::<Vec<_>>(), ["met"]);
     assert_eq!(compiled.defined().iter().map(|defined| defined.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(compiled.reads()[0], [("met", Kind::Flat, DType::Float32)]);
     let message = |new: &[NewBranch], cuts: &[Cut]| compile(&schema(), new, cuts).unwrap_err().to_string();
@@ -211,4 +213,22 @@ fn a_cut_is_flat_or_says_any_or_all() {
 fn equal_steps_are_one() {
     let program = compile_one(&schema(), "(jetPt - 1) * (jetPt - 1) + jetPt").unwrap();
     assert_eq!(program.steps().len(), 5);
+}
+
+#[test]
+fn negated_literals_stay_in_int64_and_keywords_are_given_once() {
+    let beyond = "formula: this is beyond int64; write it with a decimal point as a float64";
+    for formula in ["-(-9223372036854775808)", "--9223372036854775808"] {
+        assert!(outcome(formula).starts_with(beyond), "{formula}");
+    }
+    assert_eq!(
+        outcome("sort(jetPt, by=jetEta, by=jetPt)"),
+        "formula: 'by' is given twice\n  sort(jetPt, by=jetEta, by=jetPt)\n                            ^^^^^"
+    );
+}
+
+#[test]
+fn what_stands_in_parentheses_is_shown_with_them() {
+    let found = outcome("(met + 1) & isMC");
+    assert!(found.ends_with("\n  (met + 1) & isMC\n  ^^^^^^^^^"), "{found}");
 }

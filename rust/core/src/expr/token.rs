@@ -44,8 +44,8 @@ const SYMBOLS: [&str; 22] = [
 
 /// What other languages, or Python, have and formulas have not, and what to write instead.
 const FOREIGN: [(&str, &str); 5] = [
-    ("&&", "'&&' is not part of formulas: write '&'"),
-    ("||", "'||' is not part of formulas: write '|'"),
+    ("&&", "'&&' is not part of formulas: write 'and'"),
+    ("||", "'||' is not part of formulas: write 'or'"),
     ("^", "'^' is not part of formulas: a power is '**'"),
     ("!", "'!' is not part of formulas: write '~' or 'not'"),
     ("?", "'?' is not part of formulas: write where(condition, a, b)"),

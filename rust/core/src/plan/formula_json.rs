@@ -210,7 +210,7 @@ mod tests {
         let new = NewBranch { name: "a".to_owned(), formula, kept: true, ..NewBranch::default() };
         let cut =
             |text: &str, training| Cut { formula: text.to_owned(), name: text.to_owned(), training, ..Cut::default() };
-        let program = compile(&schema, &[new], &[cut("n >= 2", false), cut("True", true)]).unwrap();
+        let (program, _) = compile(&schema, &[new], &[cut("n >= 2", false), cut("True", true)]).unwrap();
         let range = Some((Number::Float(0.0), Number::Float(2.0)));
         let branch = |kind, dtype, width| BranchSpecs { kind, types: TypeSet::of(dtype), width, range, counts: None };
         let branches: BTreeMap<String, BranchSpecs> = [

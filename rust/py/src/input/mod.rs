@@ -79,6 +79,14 @@ impl<'py> Columns<'py> {
         Ok(columns)
     }
 
+    /// Refuse columns that were wanted and hold no numbers.
+    pub(crate) fn refuse_unusable(&self) -> PyResult<()> {
+        match self.left_out.first() {
+            None => Ok(()),
+            Some((name, reason)) => Err(unusable(name, &Found::NoNumbers(reason.clone()))),
+        }
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.columns.is_empty()

@@ -1,0 +1,84 @@
+"""The files of a dataset as they were opened, and whether given specs fit them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlaas4hep import _rust
+from mlaas4hep.errors import SpecsError, nearest
+from mlaas4hep.inputs import Input
+from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.sources import Branch, open_source
+from mlaas4hep.specs import Specs
+
+__all__ = ["File", "check_known", "check_made_with", "fitting", "open_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One opened file: where it is, and how many of its entries are used."""
+
+    input: Input
+    tree: str
+    entries: int
+    used: int
+
+
+def open_all(inputs: Sequence[Input], nevts: int) -> tuple[Sequence[tuple[str, Mapping[str, Branch]]], list[File]]:
+    """Look into every file: its branches, its tree, how many entries it has and how many of them are used."""
+    schemas: list[tuple[str, Mapping[str, Branch]]] = []
+    found = []
+    for given in inputs:
+        source = open_source(given.path, given.tree)
+        try:
+            schemas.append((given.path, source.schema()))
+            found.append((source.tree, source.entries))
+        finally:
+            source.close()
+    entries = [count for _, count in found]
+    used = entries if nevts == -1 else _rust.shares(entries, nevts)
+    files = [File(given, *one, count) for given, one, count in zip(inputs, found, used, strict=True)]
+    return schemas, files
+
+
+def check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]]) -> None:
+    """Raise if the specs name a branch that a file lacks."""
+    for path, schema in schemas:
+        for name in specs.branches:
+            if name not in schema:
+                hint = nearest(name, schema)
+                raise SpecsError(f"the specs do not fit: {path} has no branch {name!r}{hint}; scan the files again")
+
+
+def check_made_with(specs: Specs, preproc: Preprocessing) -> None:
+    """Raise if the specs were made with other formulas and cuts."""
+    if (specs.preproc or Preprocessing().hash) != preproc.hash:
+        raise SpecsError(
+            "the specs do not fit: they were made with other formulas and cuts, or with the same written otherwise; "
+            "scan the files again"
+        )
+
+
+def fitting(specs: Specs, inputs: Sequence[Branch], files: Sequence[File]) -> Specs:
+    """The specs of the inputs, or an error if they were not made for such files."""
+    kinds = dict.fromkeys(specs.fkeys, "flat") | dict.fromkeys(specs.jkeys, "jagged")
+    for branch in inputs:
+        if branch.name not in kinds:
+            hint = nearest(branch.name, kinds)
+            raise SpecsError(f"the specs do not fit: they lack branch {branch.name!r}{hint}; scan the files again")
+        if kinds[branch.name] != branch.kind:
+            raise SpecsError(
+                f"the specs do not fit: branch {branch.name!r} is {kinds[branch.name]} there and {branch.kind} in the "
+                "files; scan the files again"
+            )
+    entries, used = Counter[str](), Counter[str]()
+    for file in files:
+        entries[str(file.input)] += file.entries
+        used[str(file.input)] += file.used
+    for name, found in specs.events.items():
+        if name in entries and found not in (entries[name], used[name]):
+            raise SpecsError(
+                f"the specs do not fit: they were made from {found} events of {name}, which has {entries[name]}; "
+                "scan the files again"
+            )
+    return specs.select(branch.name for branch in inputs)
