@@ -5,12 +5,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BasketBranch",
+    "BasketReader",
     "Formulas",
     "Masked",
     "Plan",
     "Run",
     "Schedule",
     "Specs",
+    "clear_spare",
     "default_threads",
     "evaluate",
     "held",
@@ -20,6 +23,40 @@ __all__ = [
     "schema",
     "shares",
 ]
+
+@final
+class BasketBranch:
+    def __new__(
+        cls,
+        name: str,
+        dtype: str,
+        edges: list[int],
+        seeks: list[int],
+        sizes: list[int],
+        *,
+        stored: str | None = None,
+        packed: tuple[float, float, int] | None = None,
+        entry: tuple[int, int, int] | None = None,
+        header: int | None = None,
+        counter: BasketBranch | None = None,
+        held: list[tuple[bytes, list[int] | None]] = [],
+    ) -> BasketBranch: ...
+
+@final
+class BasketReader:
+    def __new__(cls, path: str, size: int, modified: int | None = None) -> BasketReader: ...
+    @property
+    def seconds(self) -> tuple[float, float, float]: ...
+    def read(
+        self,
+        branches: list[BasketBranch],
+        start: int,
+        stop: int,
+        threads: int | None = None,
+        fetched: list[tuple[int, bytes]] | None = None,
+    ) -> list[NDArray[Any] | tuple[NDArray[np.int64], NDArray[Any]]]: ...
+    def ranges(self, branches: list[BasketBranch], start: int, stop: int) -> list[tuple[int, int]]: ...
+    def close(self) -> None: ...
 
 @final
 class Formulas:
@@ -156,6 +193,7 @@ def evaluate(
     data: object, formula: str, threads: int | None
 ) -> tuple[NDArray[Any], NDArray[np.int64] | None, NDArray[np.bool_] | None]: ...
 def schema(columns: object, formulas: list[str] | None = None) -> dict[str, tuple[str, str]]: ...
+def clear_spare() -> None: ...
 def default_threads() -> int: ...
 def parts(
     seed: int, file: int, start: int, stop: int, split: tuple[float, float, float], identifiers: list[NDArray[Any]]

@@ -66,9 +66,9 @@ def test_files_are_scanned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     dataset = Dataset(make_all(tmp_path, [9, 4]), identifier="run")
     opened: list[Events] = []
 
-    def watched(events: Events, executor: Executor | None) -> Source:
+    def watched(events: Events, threads: int) -> Source:
         opened.append(events)
-        return open_again(events, executor)
+        return open_again(events, threads)
 
     monkeypatch.setattr(firstpass, "open_again", watched)
     assert len(dataset) == 13

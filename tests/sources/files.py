@@ -27,7 +27,7 @@ NUMBERS = (
 
 
 def opened(path: Path, tree: str | None = None) -> TTreeSource:
-    return open_tree(str(path), tree, None)
+    return open_tree(str(path), tree, 1)
 
 
 def numbers(random: np.random.Generator, dtype: str, size: int | tuple[int, ...]) -> np.ndarray[Any, Any]:

@@ -1,7 +1,6 @@
 """What cannot be opened is said at once; what turns out damaged while it is read names branch and entries."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -248,8 +247,7 @@ def test_an_error_in_a_thread(tmp_path: Path) -> None:
     path = numbered(tmp_path / "a.root", uproot.ZLIB(1))
     begin, end = files.basket_range(path, "events", "x", 1)
     files.damage(path, (begin + end) // 2, size=4)
-    with ThreadPoolExecutor(2) as executor:
-        source = open_source(str(path), executor=executor)
-        with pytest.raises(ReadError, match="branch 'x', entries 1000 to 2000"):
-            source.read(["x", "y", "z"], 0, 3000)
-        source.close()
+    source = open_source(str(path), threads=2)
+    with pytest.raises(ReadError, match="branch 'x', entries 1000 to 2000"):
+        source.read(["x", "y", "z"], 0, 3000)
+    source.close()

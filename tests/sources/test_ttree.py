@@ -1,7 +1,6 @@
 """Columns of TTrees are what uproot reads, in any ranges, and each basket is decompressed once."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -182,14 +181,13 @@ def test_only_what_is_asked_for_is_read(every: Path, decompressed: "Counter[tupl
 
 def test_threads_give_the_same(every: Path) -> None:
     wanted = dict(files.branches(every, "events"))
-    with ThreadPoolExecutor(4) as executor:
-        source = open_source(str(every), executor=executor)
-        names = list(source.schema())
-        for start in range(0, source.entries, 40):
-            stop = min(start + 40, source.entries)
-            for name, column in source.read(names, start, stop).items():
-                files.assert_column(column, wanted[name][start:stop])
-        source.close()
+    source = open_source(str(every), threads=4)
+    names = list(source.schema())
+    for start in range(0, source.entries, 40):
+        stop = min(start + 40, source.entries)
+        for name, column in source.read(names, start, stop).items():
+            files.assert_column(column, wanted[name][start:stop])
+    source.close()
 
 
 def test_unaligned_baskets(tmp_path: Path, decompressed: "Counter[tuple[str, int]]") -> None:

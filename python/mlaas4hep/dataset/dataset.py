@@ -279,13 +279,9 @@ class Dataset:
         size = max(1, sum(counts)) if size == -1 else size
         buffers = Buffers(min(size, sum(counts)), len(plan.names), bool(found.labels.values))
         schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
-        with (
-            ThreadPoolExecutor(self._threads, OURS + "decode") as executor,
-            ThreadPoolExecutor(1, OURS + "read") as reader,
-            ExitStack() as stack,
-        ):
+        with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
             streams = [
-                Stream(group, part, plan, self._threads, executor, reader, watch, number / len(groups))
+                Stream(group, part, plan, self._threads, reader, watch, number / len(groups))
                 for number, group in enumerate(groups, 1)
             ]
             for stream in streams:

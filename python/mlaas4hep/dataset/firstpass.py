@@ -1,7 +1,6 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -14,7 +13,6 @@ from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
 from mlaas4hep.dataset.files import File, check_known, check_made_with, fitting, open_all
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
 from mlaas4hep.dataset.preprocess import Cutter, compile_for, with_new
-from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import CUT, LEFT_OUT, Events, open_again
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ExpressionError, ParamsError, note
@@ -178,9 +176,8 @@ class FirstPass:
         scanned: list[Specs] = []
         learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]] = []
         self._flows = []
-        with ThreadPoolExecutor(self._threads, OURS + "decode") as executor:
-            for file in self._files:
-                learned.append(self._read_file(file, column, scanned, executor, watcher))
+        for file in self._files:
+            learned.append(self._read_file(file, column, scanned, watcher))
         self._check_survivors()
         if self._found is None:
             self._found = self._with_labels(column, learned)
@@ -195,7 +192,6 @@ class FirstPass:
         file: File,
         column: LabelColumn | None,
         scanned: list[Specs],
-        executor: Executor,
         watcher: Watcher,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Scan one file into ``scanned``, and return the parts and label positions of its events."""
@@ -203,7 +199,7 @@ class FirstPass:
         positions = np.zeros(file.used if column else 0, np.int32)
         wanted = self._wanted(column)
         with self.watch.timed("reading"):
-            source = open_again(self._events(file, parts, None, np.empty(0, np.int64)), executor)
+            source = open_again(self._events(file, parts, None, np.empty(0, np.int64)), self._threads)
         cutter = Cutter(source, self._formulas, self._threads)
         try:
             clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)

@@ -53,9 +53,9 @@ class Events:
         return found
 
 
-def open_again(events: Events, executor: Executor | None) -> Source:
+def open_again(events: Events, threads: int) -> Source:
     """Open a file whose schema was read before; that it has as many entries still is checked."""
-    source = open_source(events.path, events.tree, executor=executor)
+    source = open_source(events.path, events.tree, threads=threads)
     if source.entries != events.entries:
         source.close()
         raise ReadError(
@@ -87,12 +87,11 @@ class Stream:
         part: int | None,
         plan: Plan,
         threads: int,
-        executor: Executor,
         reader: Executor,
         watch: Watch,
         share: float,
     ) -> None:
-        self._plan, self._threads, self._executor, self._watch = plan, threads, executor, watch
+        self._plan, self._threads, self._watch = plan, threads, watch
         self._part = part
         self._clusters = self._read(files, share)
         self._cluster: Cluster | None = None
@@ -168,7 +167,7 @@ class Stream:
             if not wanted.any():
                 continue
             with self._watch.timed("reading"):
-                source = open_again(events, self._executor)
+                source = open_again(events, self._threads)
             try:
                 for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted)), share):
                     if wanted[start:stop].any():

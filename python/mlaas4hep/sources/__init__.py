@@ -9,7 +9,6 @@ This version reads local ROOT files with TTrees.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Protocol
 
@@ -71,16 +70,16 @@ class Source(Protocol):
         """Close the file; nothing can be read afterwards."""
 
 
-def open_source(path: str, tree: str | None = None, *, executor: Executor | None = None) -> Source:
+def open_source(path: str, tree: str | None = None, *, threads: int | None = 1) -> Source:
     """Open a file, whatever its name, by its content.
 
-    ``tree`` may be left out where the file holds only one. With an ``executor`` branches are decoded in its
-    threads, so ``read`` must not itself run in one of them.
+    ``tree`` may be left out where the file holds only one. ``threads`` decode branches at the same time, as many as
+    there are CPUs where it is None.
     """
     _check(path)
     from mlaas4hep.sources import ttree
 
-    return ttree.open_tree(path, tree, executor)
+    return ttree.open_tree(path, tree, threads)
 
 
 def list_trees(path: str) -> list[TreeInfo]:

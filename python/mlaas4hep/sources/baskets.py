@@ -1,4 +1,4 @@
-"""One branch of a TTree, read in any range of entries, each basket decompressed once in a pass."""
+"""One branch of a TTree, read by uproot in any range of entries, each basket decompressed once in a pass."""
 
 import bisect
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from mlaas4hep.errors import ReadError
 from mlaas4hep.sources.branch import Column
 from mlaas4hep.sources.kinds import Layout
 from mlaas4hep.sources.localfile import LocalFile, TooShort
+from mlaas4hep.sources.native import basket_edges
 
 __all__ = ["SECONDS", "BranchReader", "share"]
 
@@ -78,13 +79,8 @@ class BranchReader:
         self._last: tuple[int, Piece] | None = None
         self._counts: BranchReader | None = None
         self.seconds = dict.fromkeys(SECONDS, 0.0)
-        try:
-            self.edges: list[int] = [int(edge) for edge in branch.entry_offsets]
-            self._embedded = len(self.edges) - 1 - len(branch.embedded_baskets)
-        except Exception as error:
-            raise ReadError(f"{self._where}: its list of baskets is damaged: {_words(error)}") from error
-        if self.edges[0] != 0 or any(stop < start for start, stop in pairwise(self.edges)):
-            raise ReadError(f"{self._where}: its list of baskets is damaged: they do not begin at 0 or go back")
+        self.edges = basket_edges(branch, self._where)
+        self._embedded = len(self.edges) - 1 - len(branch.embedded_baskets)
 
     @property
     def event_bytes(self) -> float:
@@ -98,17 +94,8 @@ class BranchReader:
             case _:
                 return float(stored) + STRING_BYTES
 
-    def check(self, stop: int) -> None:
-        """Raise ``ReadError`` where the branch ends before ``stop``, as it may in a tree that was not closed."""
-        if stop > self.edges[-1]:
-            tree = self._branch.tree
-            raise ReadError(
-                f"{self._where} has only {self.edges[-1]} entries, tree {tree.name!r} has {tree.num_entries}"
-            )
-
     def read(self, start: int, stop: int) -> Column:
         """Return the entries from ``start`` to ``stop`` in native byte order, contiguous."""
-        self.check(stop)
         pieces = list(self._pieces(start, stop))
         if self._layout.kind == "string":
             return np.concatenate([np.empty(0, object), *(piece.values for piece in pieces)])
@@ -202,7 +189,7 @@ class BranchReader:
         if len(found) != end - begin:
             raise ValueError(f"the basket holds {len(found)} entries instead of {end - begin}")
         if isinstance(found, np.ndarray):
-            return Piece(begin, found)
+            return Piece(begin, found[self._layout.leaf] if self._layout.leaf else found)
         offsets = np.asarray(found.offsets, np.int64)
         if offsets[0] < 0 or np.any(offsets[1:] < offsets[:-1]) or offsets[-1] > len(found.content):
             raise ValueError("the lengths of its lists do not fit their content")

@@ -4,7 +4,7 @@ import os
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import uproot
 from uproot.source.file import MultithreadedFileSource
 
-from mlaas4hep.errors import SourceError, nearest
+from mlaas4hep.errors import ParamsError, SourceError, nearest
 from mlaas4hep.sources.branch import Branch
-from mlaas4hep.sources.kinds import UNKNOWN, Layout, layout_of
+from mlaas4hep.sources.kinds import UNKNOWN, Layout, layouts_of
+from mlaas4hep.sources.native import NativeBranch
 
 __all__ = ["Known", "known_tree", "known_trees"]
 
@@ -27,12 +28,19 @@ MOST_KEPT = 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """One tree: its branches with uproot's object and our layout, both by name. No file is open for it."""
+    """One tree: its branches with uproot's object and our layout, both by name. No file is open for it.
+
+    ``natives`` has what the core needs to know of branches that were read; ``size`` and ``modified`` are those of the
+    file.
+    """
 
     name: str
     entries: int
     branches: dict[str, tuple[Any, Layout]]
     schema: dict[str, Branch]
+    size: int = 0
+    modified: int = 0
+    natives: dict[str, NativeBranch] = field(default_factory=dict)
 
 
 class _Memory:
@@ -67,13 +75,15 @@ def known_tree(path: str, tree: str | None) -> Known:
     To ask uproot takes longer than to read some thousand events; a file of which size, time and identity are what they
     were is not asked again.
     """
-    key = (_identity(path), tree)
+    identity = _identity(path)
+    key = (identity, tree, _switch())
     known = _MEMORY.get(key)
     if known is None:
         with _open(path) as file:
             keys = _keys(path, file)
             name = _choose(path, file, keys, tree)
             known = _learn(path, name, _tree(path, file, keys.get(name, name)))
+        known = replace(known, size=identity.size, modified=identity.modified)
         _MEMORY.put(key, known)
     return known
 
@@ -87,18 +97,36 @@ def known_trees(path: str) -> list[Known]:
         return [_learn(path, name, _tree(path, file, key)) for name, key in keys.items()]
 
 
-def _identity(path: str) -> tuple[object, ...]:
+@dataclass(frozen=True, slots=True)
+class _Identity:
     """What tells a file, and that it was not changed."""
+
+    path: str
+    device: int
+    number: int
+    size: int
+    modified: int
+
+
+def _identity(path: str) -> _Identity:
     try:
         found = os.stat(path)  # noqa: PTH116 (a Path would be made for this alone)
     except OSError as error:
         raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
-    return os.path.realpath(path), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return _Identity(os.path.realpath(path), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _switch() -> str:
+    """Why uproot is to read every branch, if it is."""
+    asked = os.environ.get("MLAAS4HEP_READER", "")
+    if asked not in ("", "mlaas4hep", "uproot"):
+        raise ParamsError(f"MLAAS4HEP_READER is {asked!r}; it must be 'mlaas4hep', 'uproot' or empty")
+    return "MLAAS4HEP_READER is uproot" if asked == "uproot" else ""
 
 
 def _learn(path: str, name: str, tree: Any) -> Known:
     """Ask uproot for everything; it takes its time for each branch."""
-    branches = {name: (_whole(branch), _layout(branch)) for name, branch in _named(tree)}
+    branches = dict(_columns(tree))
     try:
         counters = {id(counter) for branch, _ in branches.values() for counter in _counters(branch)}
     except Exception as error:
@@ -204,11 +232,19 @@ def _whole(branch: Any) -> Any:
     return branch
 
 
-def _layout(branch: Any) -> Layout:
-    try:
-        return layout_of(branch.interpretation)
-    except Exception:  # uproot fails in many ways on a type it does not know; other branches do not suffer
-        return layout_of(None)
+def _columns(tree: Any) -> Iterator[tuple[str, tuple[Any, Layout]]]:
+    """Every branch, or each leaf of one that has several, with what it holds."""
+    switch = _switch()
+    for name, branch in _named(tree):
+        branch = _whole(branch)
+        try:
+            layouts = list(layouts_of(branch.interpretation))
+        except Exception:  # uproot fails in many ways on a type it does not know; other branches do not suffer
+            layouts = list(layouts_of(None))
+        for layout in layouts:
+            if switch and layout.kind != "other":
+                layout = replace(layout, packing=None, why_uproot=switch)
+            yield (f"{name}.{layout.leaf}" if layout.leaf else name), (branch, layout)
 
 
 def _counters(branch: Any) -> Iterator[Any]:
@@ -222,8 +258,11 @@ def _counters(branch: Any) -> Iterator[Any]:
 def _describe(name: str, branch: Any, layout: Layout, counter: bool) -> Branch:
     number = "" if layout.dtype is None else layout.dtype.name
     typename = "unknown" if layout.why_not == UNKNOWN else branch.typename
+    if layout.leaf:
+        typename = uproot.AsDtype(branch.interpretation.from_dtype[layout.leaf]).typename
     why_not = layout.why_not or ("counter" if counter else "")
-    return Branch(name, layout.kind, number, typename, counter, why_not)
+    reader = "" if layout.kind == "other" else "uproot" if layout.why_uproot else "mlaas4hep"
+    return Branch(name, layout.kind, number, typename, counter, why_not, reader, layout.why_uproot)
 
 
 def _line(error: Exception) -> str:

@@ -1,25 +1,28 @@
-"""TTrees in local ROOT files, through uproot."""
+"""TTrees in local ROOT files: uproot knows where everything lies, the Rust core reads it, or uproot where it cannot."""
 
+import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep.errors import BranchError, nearest
+from mlaas4hep import _rust
+from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest
 from mlaas4hep.sources.baskets import SECONDS, BranchReader, share
 from mlaas4hep.sources.branch import Branch, Column, TreeInfo
 from mlaas4hep.sources.clusters import join
 from mlaas4hep.sources.known import Known, known_tree, known_trees
 from mlaas4hep.sources.localfile import LocalFile
+from mlaas4hep.sources.native import NativeBranch, describe
 
 __all__ = ["TTreeSource", "list_trees", "open_tree"]
 
 
-def open_tree(path: str, tree: str | None, executor: Executor | None) -> "TTreeSource":
+def open_tree(path: str, tree: str | None, threads: int | None) -> "TTreeSource":
     """Open one tree of a ROOT file: the one that is named, else the only one."""
-    return TTreeSource(path, known_tree(path, tree), executor)
+    return TTreeSource(path, known_tree(path, tree), threads)
 
 
 def list_trees(path: str) -> list[TreeInfo]:
@@ -28,16 +31,24 @@ def list_trees(path: str) -> list[TreeInfo]:
 
 
 class TTreeSource:
-    """One tree of an open ROOT file. See ``Source`` for what its methods promise."""
+    """One tree of an open ROOT file. See ``Source`` for what its methods promise.
 
-    def __init__(self, path: str, known: Known, executor: Executor | None) -> None:
+    Each branch is read by the Rust core if its layout has a packing, else by uproot.
+    """
+
+    def __init__(self, path: str, known: Known, threads: int | None) -> None:
         self.path = path
         self.tree = known.name
         self.entries = known.entries
         self._known = known
-        self._file = LocalFile(path)
-        self._executor = executor
+        self._threads = threads
         self._readers: dict[str, BranchReader] = {}
+        self._file: LocalFile | None = None
+        self._executor: Executor | None = None
+        try:
+            self._native = _rust.BasketReader(path, known.size, known.modified)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
 
     def schema(self) -> dict[str, Branch]:
         """Return every branch by its name, in the file's order."""
@@ -46,43 +57,78 @@ class TTreeSource:
     def clusters(self, columns: Sequence[str], start: int, stop: int) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where the columns begin baskets."""
         self._check(start, stop)
-        readers = [self._reader(name) for name in dict.fromkeys(columns)]
-        for reader in readers:
-            reader.check(stop)
+        readers = [self._reader(name, stop) for name in dict.fromkeys(columns)]
         boundaries = (np.asarray(reader.edges) for reader in readers)
         return join(boundaries, sum(reader.event_bytes for reader in readers), start, stop)
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``."""
         self._check(start, stop)
-        readers = {name: self._reader(name) for name in columns}
-        if self._executor is None:
-            return _share({name: reader.read(start, stop) for name, reader in readers.items()}, readers.values())
-        futures = {name: self._executor.submit(reader.read, start, stop) for name, reader in readers.items()}
-        wait(futures.values())  # also where one fails, so that no thread is left behind
-        return _share({name: future.result() for name, future in futures.items()}, readers.values())
+        readers = {name: self._reader(name, stop) for name in columns}
+        native = {name: reader.branch for name, reader in readers.items() if isinstance(reader, NativeBranch)}
+        found: dict[str, Column] = {}
+        if native:
+            read = self._native.read(list(native.values()), start, stop, self._threads)
+            found = dict(zip(native, read, strict=True))
+        others = {name: reader for name, reader in readers.items() if isinstance(reader, BranchReader)}
+        if others:
+            found |= self._by_uproot(others, start, stop)
+        return {name: self._with_offsets(name, found[name], stop - start) for name in readers}
 
     @property
     def seconds(self) -> dict[str, float]:
         """What threads spent so far on bytes, on decompression and on decoding."""
         spent = [reader.seconds for reader in self._readers.values()]
-        return {what: sum(seconds[what] for seconds in spent) for what in SECONDS}
+        native = dict(zip(SECONDS, self._native.seconds, strict=True))
+        return {what: native[what] + sum(seconds[what] for seconds in spent) for what in SECONDS}
 
     def close(self) -> None:
         """Close the file."""
         self._readers.clear()
-        self._file.close()
+        self._native.close()
+        if self._file is not None:
+            self._file.close()
+        if self._executor is not None:
+            self._executor.shutdown()
 
-    def _reader(self, name: str) -> BranchReader:
-        if name not in self._readers:
-            if name not in self._known.branches:
-                hint = nearest(name, self._known.branches)
-                raise BranchError(f"{self.path}: tree {self.tree!r} has no branch {name!r}{hint}")
-            branch, layout = self._known.branches[name]
-            if layout.kind == "other":
-                raise BranchError(f"{self.path}: branch {name!r} is no column: {layout.why_not}")
-            self._readers[name] = BranchReader(branch, name, layout, self._file)
-        return self._readers[name]
+    def _reader(self, name: str, stop: int) -> NativeBranch | BranchReader:
+        """What reads a branch, which must have entries up to ``stop``."""
+        reader = self._known.natives.get(name) or self._readers.get(name) or self._new_reader(name)
+        if stop > reader.edges[-1]:
+            raise ReadError(
+                f"{self.path}: branch {name!r} has only {reader.edges[-1]} entries, tree {self.tree!r} has {self.entries}"
+            )
+        return reader
+
+    def _new_reader(self, name: str) -> NativeBranch | BranchReader:
+        if name not in self._known.branches:
+            hint = nearest(name, self._known.branches)
+            raise BranchError(f"{self.path}: tree {self.tree!r} has no branch {name!r}{hint}")
+        branch, layout = self._known.branches[name]
+        if layout.kind == "other":
+            raise BranchError(f"{self.path}: branch {name!r} is no column: {layout.why_not}")
+        if not layout.why_uproot:
+            return self._known.natives.setdefault(name, describe(branch, name, layout, self.path))
+        if self._file is None:
+            self._file = LocalFile(self.path)
+        return self._readers.setdefault(name, BranchReader(branch, name, layout, self._file))
+
+    def _by_uproot(self, readers: dict[str, BranchReader], start: int, stop: int) -> dict[str, Column]:
+        threads = self._threads or os.cpu_count() or 1
+        if threads == 1 or len(readers) == 1:
+            return _share({name: reader.read(start, stop) for name, reader in readers.items()}, readers.values())
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(threads, "mlaas4hep-decode")
+        futures = {name: self._executor.submit(reader.read, start, stop) for name, reader in readers.items()}
+        wait(futures.values())  # also where one fails, so that no thread is left behind
+        return _share({name: future.result() for name, future in futures.items()}, readers.values())
+
+    def _with_offsets(self, name: str, column: Column, entries: int) -> Column:
+        """The column; arrays of a fixed size are lists of that length."""
+        length = self._known.branches[name][1].length
+        if length and not isinstance(column, tuple):
+            return np.arange(entries + 1, dtype=np.int64) * length, column
+        return column
 
     def _check(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.entries:

@@ -11,10 +11,11 @@ mod python {
     pyo3::import_exception!(mlaas4hep.errors, ColumnError);
     pyo3::import_exception!(mlaas4hep.errors, ExpressionError);
     pyo3::import_exception!(mlaas4hep.errors, ParamsError);
+    pyo3::import_exception!(mlaas4hep.errors, ReadError);
     pyo3::import_exception!(mlaas4hep.errors, SpecsError);
 }
 use python::ExpressionError;
-pub(crate) use python::{BranchError, ColumnError, ParamsError, SpecsError};
+pub(crate) use python::{BranchError, ColumnError, ParamsError, ReadError, SpecsError};
 
 /// The exception for a core error.
 pub(crate) fn raise(error: Error) -> PyErr {

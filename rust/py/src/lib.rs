@@ -8,6 +8,7 @@ mod input;
 mod output;
 mod plan;
 mod pool;
+mod root;
 mod scan;
 mod schedule;
 mod specs;
@@ -22,6 +23,8 @@ mod _rust {
     use crate::plan::{Plan, Run};
     #[pymodule_export]
     use crate::pool::default_threads;
+    #[pymodule_export]
+    use crate::root::{BasketBranch, BasketReader, clear_spare};
     #[pymodule_export]
     use crate::scan::scan;
     #[pymodule_export]

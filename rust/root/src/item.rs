@@ -1,0 +1,153 @@
+//! The baskets that a range of entries needs, and those that it cuts.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::branch::{Branch, Layout};
+
+/// Entries of a basket as native numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoded {
+    pub numbers: Vec<u8>,
+    /// Where each list begins in the numbers, and the end of the last one. Branches of a collection share it.
+    pub starts: Option<Arc<Vec<u32>>>,
+}
+
+/// What is left of a basket in which an earlier range ended.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    basket: usize,
+    from: u64,
+    decoded: Decoded,
+}
+
+impl Rest {
+    /// Whether a range that begins in this basket can go on from here.
+    fn fits(&self, basket: usize, entries: &Range<u64>) -> bool {
+        self.basket == basket && self.from <= entries.start
+    }
+}
+
+/// A basket that is needed, or what is left of it.
+#[derive(Debug)]
+pub(crate) struct Item {
+    /// The position of its branch among those that are read.
+    pub branch: usize,
+    pub basket: usize,
+    /// The entries that are there: all of the basket, or those of the rest.
+    pub entries: Range<u64>,
+    /// Those of them that are wanted, counted from the first that is there.
+    pub used: Range<usize>,
+    /// How many numbers are there; known from the rest, else from the key.
+    pub numbers: usize,
+    /// Whether it comes from a rest.
+    pub is_rest: bool,
+}
+
+impl Item {
+    /// Whether all its entries are wanted, so that it can be decoded straight into its place.
+    pub fn is_whole(&self) -> bool {
+        !self.is_rest && self.used == (0..(self.entries.end - self.entries.start) as usize)
+    }
+
+    /// The numbers of the entries that are wanted.
+    pub fn wanted_numbers(&self, branch: &Branch, decoded: Option<&Decoded>) -> Range<usize> {
+        match (branch.layout(), decoded.and_then(|decoded| decoded.starts.as_ref())) {
+            (Layout::Numbers { length, .. }, _) => self.used.start * length..self.used.end * length,
+            (Layout::Lists { .. }, Some(starts)) => starts[self.used.start] as usize..starts[self.used.end] as usize,
+            (Layout::Lists { .. }, None) => 0..self.numbers,
+        }
+    }
+
+    /// Where its bytes lie in the file, if they are needed from there.
+    pub fn place(&self, branch: &Branch) -> Option<(u64, usize)> {
+        if self.is_rest { None } else { branch.place(self.basket).in_file() }
+    }
+}
+
+/// What is left of baskets, by branch.
+#[derive(Debug, Default)]
+pub(crate) struct Rests(HashMap<u64, Rest>);
+
+/// Where the baskets lie that a range needs of a branch, save the one of which a rest will do.
+fn needed(branch: &Branch, entries: &Range<u64>, rest: Option<&Rest>) -> Vec<Option<(u64, usize)>> {
+    let held = |basket: &usize| rest.is_some_and(|rest| rest.fits(*basket, entries));
+    branch.baskets(entries).filter(|basket| !held(basket)).map(|basket| branch.place(basket).in_file()).collect()
+}
+
+/// The baskets that a range of entries needs of some branches, in order, and what is decoded of them.
+pub(crate) struct Items {
+    pub items: Vec<Item>,
+    pub decoded: Vec<Option<Decoded>>,
+    /// The items of each branch.
+    pub of: Vec<Range<usize>>,
+}
+
+impl Rests {
+    /// Where everything lies that a read would fetch; of branches that may have no tables of offsets, their counters too.
+    pub fn places(&self, branches: &[Arc<Branch>], entries: &Range<u64>) -> Vec<Option<(u64, usize)>> {
+        let mut places = Vec::new();
+        for branch in branches {
+            places.extend(needed(branch, entries, self.0.get(&branch.id())));
+            if let Layout::Lists { counter: Some(counter), .. } = branch.layout()
+                && let (Some(first), Some(last)) = (branch.baskets(entries).next(), branch.baskets(entries).next_back())
+            {
+                places.extend(needed(counter, &(branch.span(first).start..branch.span(last).end), None));
+            }
+        }
+        places
+    }
+
+    /// The items of a range; rests that are of use move there, other rests of these branches are dropped.
+    pub fn items(&mut self, branches: &[Arc<Branch>], entries: &Range<u64>) -> Items {
+        let mut found = Items { items: Vec::new(), decoded: Vec::new(), of: Vec::with_capacity(branches.len()) };
+        for (position, branch) in branches.iter().enumerate() {
+            let first = found.items.len();
+            let mut rest = self.0.remove(&branch.id());
+            for basket in branch.baskets(entries) {
+                let (mut span, mut decoded) = (branch.span(basket), None);
+                if let Some(rest) = rest.take_if(|rest| rest.fits(basket, entries)) {
+                    span.start = rest.from;
+                    decoded = Some(rest.decoded);
+                }
+                let used = (entries.start.max(span.start) - span.start) as usize
+                    ..(entries.end.min(span.end) - span.start) as usize;
+                let numbers = decoded.as_ref().map_or(0, |rest| rest.numbers.len() / branch.number().size());
+                let is_rest = decoded.is_some();
+                found.items.push(Item { branch: position, basket, entries: span, used, numbers, is_rest });
+                found.decoded.push(decoded);
+            }
+            found.of.push(first..found.items.len());
+        }
+        found
+    }
+
+    /// Keep what a range left of the baskets in which it ended. `leaders` has for each branch the one whose starts it has.
+    pub fn keep(&mut self, branches: &[Arc<Branch>], mut items: Items, leaders: &[usize]) {
+        let mut shared: Vec<Option<Arc<Vec<u32>>>> = vec![None; branches.len()];
+        for (position, branch) in branches.iter().enumerate() {
+            let Some(last) = items.of[position].clone().next_back() else { continue };
+            let Item { basket, entries, used, .. } = &items.items[last];
+            let there = (entries.end - entries.start) as usize;
+            let Some(decoded) = items.decoded[last].take().filter(|_| used.end < there) else { continue };
+            let cut = match (branch.layout(), &decoded.starts) {
+                (Layout::Numbers { length, .. }, _) => used.end * length,
+                (Layout::Lists { .. }, Some(starts)) => starts[used.end] as usize,
+                (Layout::Lists { .. }, None) => continue,
+            };
+            let leader = shared[leaders[position]].clone();
+            let starts = decoded.starts.as_ref().map(|starts| {
+                leader.unwrap_or_else(|| {
+                    Arc::new(starts[used.end..].iter().map(|start| start - starts[used.end]).collect())
+                })
+            });
+            shared[position].clone_from(&starts);
+            let mut numbers = decoded.numbers;
+            numbers.drain(..cut * branch.number().size());
+            numbers.shrink_to_fit();
+            let from = entries.start + used.end as u64;
+            self.0.insert(branch.id(), Rest { basket: *basket, from, decoded: Decoded { numbers, starts } });
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Columns from the baskets of ROOT's `TTree`s.
+//!
+//! Somebody else opens the file and knows its trees: which branches there are, what they hold, and where each basket
+//! lies. From there on everything happens here: [`Bytes`] of baskets are fetched, their keys read, their blocks
+//! decompressed, and the numbers brought into native byte order at their final places, by all threads at once.
+//!
+//! Invariants:
+//! - what a key, a block or a table of offsets claims is checked against the bytes that are there before memory is
+//!   taken for it;
+//! - offsets never decrease and never leave their content;
+//! - every checksum is verified when a basket is read for the first time through a [`Branch`].
+//!
+//! Modules, in the order in which data pass them: `bytes`, `fetch`, `key`, `block`, `basket`, `number`, `reader`.
+
+mod basket;
+mod block;
+mod branch;
+mod bytes;
+mod error;
+mod fetch;
+mod groups;
+mod item;
+mod key;
+mod number;
+mod reader;
+mod spare;
+mod tasks;
+
+pub use basket::decode_once;
+pub use branch::{Branch, Layout, Place};
+pub use bytes::{Bytes, LocalFile, Ranges};
+pub use error::{Error, Fault};
+pub use number::{Number, Stored, Type};
+pub use reader::{Column, Columns, Reader, Seconds};
+pub use spare::{Buffer, clear_spare};
