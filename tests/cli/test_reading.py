@@ -18,9 +18,9 @@ def test_inspect(invoke: Invoke, folder: Path) -> None:
     assert (answer.status, answer.err) == (0, "")
     lines = [line.split() for line in answer.out.splitlines()]
     assert lines[0] == ["sig.root:events", "300", "events,", "6", "branches"]
-    assert ["met", "flat", "float32", "float"] in lines
-    assert ["jetPt", "jagged", "float32", "float[]"] in lines
-    assert ["njetPt", "flat", "int32", "int32_t", "counter"] in lines
+    assert ["met", "flat", "float32", "float", "mlaas4hep"] in lines
+    assert ["jetPt", "jagged", "float32", "float[]", "mlaas4hep"] in lines
+    assert ["njetPt", "flat", "int32", "int32_t", "mlaas4hep", "counter"] in lines
 
 
 def test_inspect_folds_no_name_outside_a_terminal(invoke: Invoke, folder: Path) -> None:
@@ -41,6 +41,8 @@ def test_inspect_as_json(invoke: Invoke, folder: Path) -> None:
         "typename": "int32_t",
         "counter": True,
         "why_not": "counter",
+        "reader": "mlaas4hep",
+        "why_uproot": "",
     }
     assert counter in tree["branches"]
 

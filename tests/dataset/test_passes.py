@@ -18,6 +18,7 @@ from mlaas4hep import Specs
 from mlaas4hep.columns import keep
 from mlaas4hep.dataset import Dataset
 from mlaas4hep.errors import Note, ReadError
+from mlaas4hep.sources import clusters
 from numpy.typing import NDArray
 
 from tests.dataset.files import INPUTS, assert_rows, in_baskets, make, make_all, origin, same_bits
@@ -97,8 +98,11 @@ def damaged(tmp_path: Path) -> tuple[Path, Specs]:
     return path, specs
 
 
-def test_damage_reaches_the_user_after_what_comes_before(damaged: tuple[Path, Specs]) -> None:
+def test_damage_reaches_the_user_after_what_comes_before(
+    damaged: tuple[Path, Specs], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, specs = damaged
+    monkeypatch.setattr(clusters, "_limits", lambda _: (2**22, 2**23))
     seen: list[int] = []
     with pytest.raises(ReadError, match=r"big\.root.*x1.*1200000") as raised:
         seen.extend(len(chunk.data) for chunk in Dataset(path, specs=specs).chunks(100_000, shuffle=False))

@@ -1,6 +1,5 @@
 """Specs of a dataset: scanned once, or given."""
 
-from concurrent.futures import Executor
 from pathlib import Path
 
 import mlaas4hep

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlaas4hep.sources.clusters import LEAST, MOST, join, stagger
+from mlaas4hep.sources.clusters import MOST, join, stagger
 
+LEAST = 2**24
+"""Clusters are joined until they reach so many bytes, unless many files are read side by side."""
 EDGES = st.lists(st.integers(1, 999), unique=True, max_size=30).map(lambda edges: np.array([0, *sorted(edges), 1000]))
 
 
@@ -27,6 +29,14 @@ def test_large_ranges_are_cut_equally() -> None:
     edges = np.array([0, 40, 70, 100])
     parts = [*[(0, 13), (13, 26), (26, 40)], *[(40, 55), (55, 70)], *[(70, 85), (85, 100)]]
     assert join([edges], MOST / 15, 0, 100) == parts
+
+
+def test_files_beside_each_other_take_smaller_ranges() -> None:
+    edges = np.arange(0, 101)
+    assert join([edges], LEAST / 10, 0, 40, beside=64) == [(start, start + 2) for start in range(0, 40, 2)]
+    assert len(join([np.array([0, 100])], MOST / 50, 0, 100, beside=1)) == 2
+    assert len(join([np.array([0, 100])], MOST / 50, 0, 100, beside=100)) == 9
+    assert len(join([np.array([0, 100])], MOST / 101, 0, 100, beside=100)) == 1
 
 
 def test_a_huge_event_is_a_cluster() -> None:

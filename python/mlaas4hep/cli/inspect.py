@@ -17,8 +17,9 @@ Example:
   mlaas4hep inspect data.root:events --json
 
 Of each branch: its kind (flat: one number an event; jagged: a list of
-numbers), its type, the type that the file gives it, and why it would not
-be an input of a model, if so. With :tree behind the file, of that tree only.
+numbers), its type, the type that the file gives it, what reads it
+(mlaas4hep itself, or uproot and why), and why it would not be an input of a
+model, if so. With :tree behind the file, of that tree only.
 """
 
 

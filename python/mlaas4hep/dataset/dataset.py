@@ -281,7 +281,7 @@ class Dataset:
         schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
         with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
             streams = [
-                Stream(group, part, plan, self._threads, reader, watch, number / len(groups))
+                Stream(group, part, plan, self._threads, reader, watch, number, len(groups))
                 for number, group in enumerate(groups, 1)
             ]
             for stream in streams:

@@ -78,7 +78,8 @@ class Stream:
     """The wanted events of one file, or of a chain of files, in order.
 
     At any time one file is open and one cluster decoded, which is kept until a chunk has used its last event; the one
-    behind it is decoded in the thread of ``reader`` as soon as it is known that the chunk at work needs it.
+    behind it is decoded in the thread of ``reader`` as soon as it is known that the chunk at work needs it. This is
+    stream ``number`` of those that are read ``beside`` each other, counted from 1.
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class Stream:
         threads: int,
         reader: Executor,
         watch: Watch,
-        share: float,
+        number: int,
+        beside: int,
     ) -> None:
         self._plan, self._threads, self._watch = plan, threads, watch
         self._part = part
-        self._clusters = self._read(files, share)
+        self._beside = beside
+        self._clusters = self._read(files, number / beside)
         self._cluster: Cluster | None = None
         self._done = 0
         self._reader = reader
@@ -169,7 +172,7 @@ class Stream:
             with self._watch.timed("reading"):
                 source = open_again(events, self._threads)
             try:
-                for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted)), share):
+                for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted), self._beside), share):
                     if wanted[start:stop].any():
                         with self._watch.timed("reading"):
                             cluster = self._cluster_of(events, source, start, wanted[start:stop])

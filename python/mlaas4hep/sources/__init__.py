@@ -54,10 +54,11 @@ class Source(Protocol):
     def schema(self) -> dict[str, Branch]:
         """Return every branch by its name, in the file's order."""
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
         """Return consecutive ranges from ``start`` to ``stop``, each good to be read at once.
 
-        The columns of a range take at most 32 MB, unless one event alone takes more. No events: no ranges.
+        The columns of a range take at most 32 MB, unless one event alone takes more; less where many files are read
+        ``beside`` each other. No events: no ranges.
         """
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:

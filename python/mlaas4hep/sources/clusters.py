@@ -6,35 +6,42 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST", "MOST", "join", "stagger"]
+__all__ = ["MOST", "join", "stagger"]
 
 MOST = 32 * 2**20
 """Most bytes of columns in a cluster."""
-LEAST = 4 * 2**20
-"""Clusters are joined until they reach so many bytes."""
 
 
-def join(boundaries: Iterable[NDArray[np.int64]], event_bytes: float, start: int, stop: int) -> list[tuple[int, int]]:
+def _limits(beside: int) -> tuple[int, int]:
+    """Bytes up to which clusters are joined, and those of the parts of one that is cut.
+
+    Each cluster costs some work however small it is. Where many files are read side by side all have one in memory.
+    """
+    return max(2**22, min(2**24, 2**28 // beside)), max(2**23, min(MOST, 2**29 // beside))
+
+
+def join(
+    boundaries: Iterable[NDArray[np.int64]], event_bytes: float, start: int, stop: int, beside: int = 1
+) -> list[tuple[int, int]]:
     """Cut the entries from ``start`` to ``stop`` where all branches begin a basket.
 
     ``boundaries`` has for each branch the entries at which its baskets begin, ``event_bytes`` is what an
-    event takes in memory on average. Between two common boundaries no basket is cut. Every cluster costs
-    some work however small it is, so neighbours are joined until they have about 4 MB. What is larger than
-    32 MB between two common boundaries is cut into equal parts; there a reader keeps the rest of a basket
-    for the next part.
+    event takes in memory on average. Between two common boundaries no basket is cut, and neighbours are joined until
+    they have about 16 MB; less where more than 16 files are read ``beside`` each other. What is larger than 32 MB
+    between two common boundaries is cut into equal parts; there a reader keeps the rest of a basket for the next part.
     """
     if start >= stop:
         return []
     edges = [edge for edge in _common(boundaries) if start < edge < stop]
-    least, most = (max(1, int(limit / max(event_bytes, 1.0))) for limit in (LEAST, MOST))
+    least, part, most = (max(1, int(limit / max(event_bytes, 1.0))) for limit in (*_limits(beside), MOST))
     ranges: list[tuple[int, int]] = []
     begin = end = start
     for edge in [*edges, stop]:
         if end > begin and (end - begin >= least or edge - begin > most):
-            ranges += _cut(begin, end, most)
+            ranges += _cut(begin, end, part, most)
             begin = end
         end = edge
-    return ranges + _cut(begin, end, most)
+    return ranges + _cut(begin, end, part, most)
 
 
 def stagger(ranges: Sequence[tuple[int, int]], share: float) -> list[tuple[int, int]]:
@@ -58,7 +65,7 @@ def _common(boundaries: Iterable[NDArray[np.int64]]) -> list[int]:
     return [] if common is None else common.tolist()
 
 
-def _cut(begin: int, end: int, most: int) -> list[tuple[int, int]]:
-    parts = -(-(end - begin) // most)
-    cuts = [begin + (end - begin) * part // parts for part in range(parts + 1)]
+def _cut(begin: int, end: int, part: int, most: int) -> list[tuple[int, int]]:
+    parts = -(-(end - begin) // part) if end - begin > most else 1
+    cuts = [begin + (end - begin) * number // parts for number in range(parts + 1)]
     return list(pairwise(cuts))

@@ -54,12 +54,12 @@ class TTreeSource:
         """Return every branch by its name, in the file's order."""
         return self._known.schema
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where the columns begin baskets."""
         self._check(start, stop)
         readers = [self._reader(name, stop) for name in dict.fromkeys(columns)]
         boundaries = (np.asarray(reader.edges) for reader in readers)
-        return join(boundaries, sum(reader.event_bytes for reader in readers), start, stop)
+        return join(boundaries, sum(reader.event_bytes for reader in readers), start, stop, beside)
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``."""
@@ -95,9 +95,8 @@ class TTreeSource:
         """What reads a branch, which must have entries up to ``stop``."""
         reader = self._known.natives.get(name) or self._readers.get(name) or self._new_reader(name)
         if stop > reader.edges[-1]:
-            raise ReadError(
-                f"{self.path}: branch {name!r} has only {reader.edges[-1]} entries, tree {self.tree!r} has {self.entries}"
-            )
+            found = f"has only {reader.edges[-1]} entries, tree {self.tree!r} has {self.entries}"
+            raise ReadError(f"{self.path}: branch {name!r} {found}")
         return reader
 
     def _new_reader(self, name: str) -> NativeBranch | BranchReader:

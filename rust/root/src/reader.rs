@@ -235,6 +235,11 @@ impl<B: Bytes> Work<'_, B> {
         if known && branch.can_be_short() { Depth::Content } else { Depth::Whole }
     }
 
+    /// Whether the offsets of a basket are to be compared with those of its leader.
+    fn is_compared(&self, leaders: &[usize], item: &Item) -> bool {
+        leaders[item.branch] != item.branch && self.depth(leaders, item) == Depth::Whole
+    }
+
     /// Note whether the lists of a basket are those of its leader's.
     fn compared(&self, leaders: &[usize], item: &Item, equal: bool) {
         let branch = &self.branches[item.branch];
@@ -309,14 +314,14 @@ impl<B: Bytes> Work<'_, B> {
         (columns, size)
     }
 
-    /// Fill the places: first of branches that lead or are alone, then of those that follow one.
+    /// Fill the places: first of branches whose offsets are written or known, then of those that are compared with these.
     fn fill(&mut self, items: &Items, leaders: &[usize], work: Vec<Vec<Placed<'_>>>) -> Result<(), Failed> {
         let mut first = Vec::new();
         let mut second = Vec::new();
         let mut ends: Vec<Option<&mut [u8]>> = (0..items.items.len()).map(|_| None).collect();
         for mut placed in work.into_iter().flatten() {
             let item = &items.items[placed.item];
-            if leaders[item.branch] != item.branch {
+            if placed.source.is_some() && self.is_compared(leaders, item) {
                 second.push(placed);
                 continue;
             }

@@ -94,7 +94,7 @@ impl Rows<'_> {
 
     /// Whether for sure every event has a row.
     pub(super) fn has_all(&self) -> bool {
-        self.placement.rows.is_none()
+        matches!(self.placement, Placement::Consecutive(_))
     }
 
     /// Send the first `count` rows of a stage to the rows of the events from `event` on, which must be that many;
@@ -109,12 +109,26 @@ impl Rows<'_> {
             // belong to events of these Rows. What a stage keeps belongs to the batch before, right before these.
             unsafe { stage.send((slot, count), self.data.add(start), self.mask.add(start), self.past, last) };
         };
-        if self.placement.rows.is_none() {
-            return send(0, first, count, event + count == self.events);
+        match self.placement {
+            Placement::Consecutive(begin) => send(0, begin + first, count, event + count == self.events),
+            Placement::Mapped(_) => {
+                for slot in 0..count {
+                    if let Some(row) = self.placement.row(first + slot) {
+                        send(slot, row, 1, true);
+                    }
+                }
+                self.expect(first + count, count.min(self.events - event - count));
+            }
         }
-        for slot in 0..count {
-            if let Some(row) = self.placement.row(first + slot) {
-                send(slot, row, 1, true);
+    }
+
+    /// Ask for the lines in which rows of later events begin and end, which are not written whole, and so must be read.
+    #[inline(always)]
+    fn expect(&self, first: usize, count: usize) {
+        for row in (first..first + count).filter_map(|event| self.placement.row(event)) {
+            for edge in [row * self.width, (row + 1) * self.width - 1] {
+                prefetch(self.data.wrapping_add(edge));
+                prefetch(self.mask.wrapping_add(edge));
             }
         }
     }
@@ -122,8 +136,11 @@ impl Rows<'_> {
 
 /// Which row each event of a run goes to. No two events go to the same one.
 #[derive(Clone, Copy, Debug)]
-pub struct Placement<'a> {
-    rows: Option<&'a [i64]>,
+pub enum Placement<'a> {
+    /// Event i goes to the row i behind this one.
+    Consecutive(usize),
+    /// Event i goes to this row, or nowhere if that is -1.
+    Mapped(&'a [i64]),
 }
 
 impl<'a> Placement<'a> {
@@ -133,13 +150,19 @@ impl<'a> Placement<'a> {
             let expected = format!("at least {events}");
             return Err(Error::OutShape { what: "the matrix", found: available, unit: "rows", expected });
         }
-        Ok(Placement { rows: None })
+        Ok(Placement::Consecutive(0))
     }
 
     /// Event i goes to row `rows[i]`; those with -1 are left out.
     pub fn mapped(rows: &'a [i64], events: usize, available: usize) -> Result<Placement<'a>> {
         if rows.len() != events {
             return Err(Error::RowCount { found: rows.len(), expected: events });
+        }
+        let first = rows.first().and_then(|first| usize::try_from(*first).ok());
+        if let Some(first) = first.filter(|first| first + events <= available)
+            && rows.iter().zip(first as i64..).all(|(row, expected)| *row == expected)
+        {
+            return Ok(Placement::Consecutive(first));
         }
         let mut taken = vec![false; available];
         for (event, &row) in rows.iter().enumerate().filter(|(_, row)| **row != -1) {
@@ -149,17 +172,29 @@ impl<'a> Placement<'a> {
                 Some(taken) => *taken = true,
             }
         }
-        Ok(Placement { rows: Some(rows) })
+        Ok(Placement::Mapped(rows))
     }
 
     /// The row of an event, or nothing if it is left out.
     #[inline(always)]
     pub(super) fn row(&self, event: usize) -> Option<usize> {
-        match self.rows {
-            None => Some(event),
-            Some(rows) => usize::try_from(rows[event]).ok(),
+        match self {
+            Placement::Consecutive(first) => Some(first + event),
+            Placement::Mapped(rows) => usize::try_from(rows[event]).ok(),
         }
     }
+}
+
+/// Let the processor get a line that is going to be written; where it cannot be asked, nothing happens.
+#[inline(always)]
+fn prefetch<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch of any address is without effect on the program.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
 }
 
 #[cfg(test)]
