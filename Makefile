@@ -48,13 +48,15 @@ types: $(VENV)/built $(VENV)/keras $(VENV)/tools ## mypy, and the stub of the ex
 
 bench: $(VENV)/built $(VENV)/tools $(VENV)/rivals ## how fast, in ratios to rivals; numbers as JSON in benches.json
 	cargo bench --package mlaas4hep-core --bench core
+	cargo bench --package mlaas4hep-root --bench root
 	$(BIN)/pytest benches -s --benchmark-json=benches.json
 
 profile: $(VENV)/built $(VENV)/tools ## where a pass spends its time
 	$(BIN)/python -m benches.profile
 
-fuzz: rust-toolchain ## ten minutes of any text as formulas; needs a nightly Rust and cargo-fuzz
+fuzz: rust-toolchain ## ten minutes of any text as formulas, ten of any baskets; needs a nightly Rust and cargo-fuzz
 	cargo +nightly fuzz run --fuzz-dir rust/core/fuzz formula -- -max_total_time=600
+	cargo +nightly fuzz run --fuzz-dir rust/root/fuzz basket -- -max_total_time=600 -max_len=4096
 
 wheel: $(VENV)/tools rust-toolchain ## a manylinux wheel and an sdist in dist/
 	PATH=$(CURDIR)/$(BIN):$$PATH maturin build --release --locked --zig --compatibility manylinux_2_28 --out dist

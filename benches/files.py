@@ -13,13 +13,16 @@ SMALL, LARGE = 8_000, 100_000
 """Events of a basket: 25 or 2 baskets a branch in a file of 200,000 events."""
 
 
-def root_file(folder: Path, events: int, basket: int, seed: int = 1) -> Path:
-    """Return a ROOT file with ZLIB level 1; counters are written as uproot does, beside the jagged branches."""
-    path = folder / f"{events}-{basket}-{seed}.root"
+CODECS = {"ZLIB": uproot.ZLIB(1), "ZSTD": uproot.ZSTD(1), "LZ4": uproot.LZ4(1), "none": None}
+
+
+def root_file(folder: Path, events: int, basket: int, seed: int = 1, codec: str = "ZLIB") -> Path:
+    """Return a ROOT file; counters are written as uproot does, beside the jagged branches."""
+    path = folder / f"{events}-{basket}-{seed}-{codec}.root"
     if path.exists():
         return path
     draft = path.with_suffix(".part")
-    with uproot.recreate(draft, compression=uproot.ZLIB(1)) as file:
+    with uproot.recreate(draft, compression=CODECS[codec]) as file:
         for start in range(0, events, basket):
             columns = generate(min(basket, events - start), seed=seed + start)
             file_columns = {name: _plain(column) for name, column in columns.items()}
@@ -27,6 +30,24 @@ def root_file(folder: Path, events: int, basket: int, seed: int = 1) -> Path:
                 file.mktree("events", {name: _type(column) for name, column in file_columns.items()})
             file["events"].extend(file_columns)
     draft.rename(path)
+    return path
+
+
+def nano_file(folder: Path, events: int = 1000, branches: int = 1479) -> Path:
+    """Return a ROOT file of as many branches as a NanoAOD file has, in baskets of all events."""
+    path = folder / f"nano-{events}-{branches}.root"
+    if path.exists():
+        return path
+    rng = np.random.default_rng(1)
+    columns: dict[str, object] = {}
+    for number in range(branches // 3):
+        lengths = rng.poisson(3, events)
+        content = rng.normal(50, 20, int(lengths.sum())).astype(np.float32)
+        columns[f"Jet{number}"] = ak.unflatten(content, lengths)  # and its counter: two branches
+        columns[f"flag{number}"] = rng.integers(0, 2, events).astype(bool)
+    with uproot.recreate(path, compression=uproot.LZMA(1)) as file:
+        tree = file.mktree("Events", {name: _type(column) for name, column in columns.items()})
+        tree.extend(columns)
     return path
 
 

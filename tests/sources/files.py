@@ -8,7 +8,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import uproot
-from mlaas4hep.sources import Column
+from mlaas4hep.sources import Column, known
 from mlaas4hep.sources.ttree import TTreeSource, open_tree
 
 NUMBERS = (
@@ -31,12 +31,15 @@ def opened(path: Path, tree: str | None = None) -> TTreeSource:
 
 
 def numbers(random: np.random.Generator, dtype: str, size: int | tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """Any bits, so that every value of the type may come."""
+    """Any bits, so that every value of the type may come; few values often come again, so that they compress."""
     shape = size if isinstance(size, tuple) else (size,)
     if dtype == "bool":
         return random.integers(0, 2, shape).astype(bool)
-    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return np.frombuffer(random.bytes(count), dtype).reshape(shape).copy()
+    count = int(np.prod(shape))
+    if count < 100:
+        return np.frombuffer(random.bytes(count * np.dtype(dtype).itemsize), dtype).reshape(shape).copy()
+    pool = np.frombuffer(random.bytes(60 * np.dtype(dtype).itemsize), dtype)
+    return pool[random.integers(0, len(pool), shape)]
 
 
 def lists(random: np.random.Generator, dtype: str, entries: int) -> Any:
@@ -122,6 +125,46 @@ def shorten(path: Path, size: int) -> None:
     with path.open("r+b") as file:
         file.seek(12)
         file.write(size.to_bytes(4, "big"))
+
+
+def assert_same(path: Path, tree: str) -> None:
+    """The whole, ranges of odd lengths in order, and some at random equal uproot's arrays, also when read again."""
+    source = opened(path, tree)
+    entries = source.entries
+    random = np.random.default_rng(entries)
+    step = max(1, entries // 7)
+    ranges = [(start, min(start + step, entries)) for start in range(0, entries, step)]
+    ranges += [(0, entries), (entries, entries), (0, entries)]
+    ranges += [tuple(sorted(random.integers(0, entries + 1, 2).tolist())) for _ in range(5)]
+    wanted = dict(branches(path, tree))
+    names = readable(source)
+    for start, stop in ranges:
+        found = source.read(names, start, stop)
+        assert list(found) == names
+        for name in names:
+            assert_column(found[name], wanted[name.rpartition("/")[2]][start:stop])
+    source.close()
+
+
+def readable(source: TTreeSource) -> list[str]:
+    return [name for name, branch in source.schema().items() if branch.kind != "other"]
+
+
+def assert_equal(found: Column, wanted: Column) -> None:
+    """Compare two columns, bit for bit."""
+    assert type(found) is type(wanted)
+    if isinstance(found, tuple):
+        assert_numbers(found[0], wanted[0])
+        assert_numbers(found[1], wanted[1])
+    elif found.dtype == object:
+        assert found.tolist() == np.asarray(wanted).tolist()
+    else:
+        assert_numbers(found, np.asarray(wanted))
+
+
+def forget() -> None:
+    """Nothing is known of any file."""
+    known._MEMORY._trees.clear()
 
 
 def basket_range(path: Path, tree: str, branch: str, number: int) -> tuple[int, int]:

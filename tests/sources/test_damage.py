@@ -76,7 +76,7 @@ def test_every_length_is_refused(events: Path) -> None:
         refused(events)
 
 
-def test_damaged_metadata(events: Path) -> None:
+def test_damaged_metadata(events: Path, reader: str) -> None:
     """Whatever bytes of the file are wrong: an error of ours, or a source."""
     data = events.read_bytes()
     random = np.random.default_rng(5)
@@ -146,7 +146,7 @@ def numbered(path: Path, compression: Any) -> Path:
 
 @pytest.mark.parametrize("codec", [uproot.ZLIB(1), uproot.LZ4(1), uproot.LZMA(1)], ids=["zlib", "lz4", "lzma"])
 @pytest.mark.parametrize("branch", ["x", "y"])
-def test_a_damaged_basket(codec: Any, branch: str, tmp_path: Path) -> None:
+def test_a_damaged_basket(codec: Any, branch: str, tmp_path: Path, reader: str) -> None:
     path = numbered(tmp_path / "a.root", codec)
     begin, end = files.basket_range(path, "events", branch, 1)
     files.damage(path, (begin + end) // 2, size=4)
@@ -163,7 +163,7 @@ def test_a_damaged_basket(codec: Any, branch: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", [uproot.ZLIB(1), uproot.LZ4(1), uproot.LZMA(1), uproot.ZSTD(1)], ids=repr)
-def test_flipped_bits(codec: Any, tmp_path: Path) -> None:
+def test_flipped_bits(codec: Any, tmp_path: Path, reader: str) -> None:
     """An error of ours, or, as ZSTD has no checksum here, columns of the right lengths; never another error."""
     path = numbered(tmp_path / "a.root", codec)
     data = path.read_bytes()
@@ -190,7 +190,7 @@ def _read(source: TTreeSource, branch: str) -> list[ReadError]:
     return []
 
 
-def test_data_that_end_early(tmp_path: Path) -> None:
+def test_data_that_end_early(tmp_path: Path, reader: str) -> None:
     """The file could be opened, but baskets are missing at its end."""
     path = numbered(tmp_path / "a.root", uproot.ZLIB(1))
     begin, end = files.basket_range(path, "events", "z", 2)
@@ -205,7 +205,7 @@ def test_data_that_end_early(tmp_path: Path) -> None:
     source.close()
 
 
-def test_a_file_that_shrinks(tmp_path: Path) -> None:
+def test_a_file_that_shrinks(tmp_path: Path, reader: str) -> None:
     path = numbered(tmp_path / "a.root", uproot.ZLIB(1))
     source = files.opened(path)
     source.read(["z"], 0, 10)
@@ -218,7 +218,7 @@ def test_a_file_that_shrinks(tmp_path: Path) -> None:
     source.close()
 
 
-def test_a_branch_shorter_than_its_tree(tmp_path: Path) -> None:
+def test_a_branch_shorter_than_its_tree(tmp_path: Path, reader: str) -> None:
     path = files.write(tmp_path / "a.root", {"events": {"x": np.zeros(60007), "y": np.zeros(60007)}})
     data = path.read_bytes()
     at = data.index((60007).to_bytes(8, "big"))
@@ -233,7 +233,9 @@ def test_a_branch_shorter_than_its_tree(tmp_path: Path) -> None:
         source.read(["x"], 60000, 60010)
 
 
-def test_a_basket_with_the_wrong_number_of_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_basket_with_the_wrong_number_of_entries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_uproot: None
+) -> None:
     path = numbered(tmp_path / "a.root", uproot.ZLIB(1))
     source = files.opened(path)
     monkeypatch.setattr(Model_TBasket, "data", np.zeros(80, np.uint8))
@@ -243,7 +245,7 @@ def test_a_basket_with_the_wrong_number_of_entries(tmp_path: Path, monkeypatch: 
         source.read(["y"], 0, 1000)
 
 
-def test_an_error_in_a_thread(tmp_path: Path) -> None:
+def test_an_error_in_a_thread(tmp_path: Path, reader: str) -> None:
     path = numbered(tmp_path / "a.root", uproot.ZLIB(1))
     begin, end = files.basket_range(path, "events", "x", 1)
     files.damage(path, (begin + end) // 2, size=4)

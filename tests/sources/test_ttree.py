@@ -10,8 +10,8 @@ import pytest
 import uproot
 from mlaas4hep.errors import BranchError
 from mlaas4hep.sources import Branch, list_trees, open_source
+from mlaas4hep.sources.baskets import BranchReader
 from mlaas4hep.sources.known import _named
-from mlaas4hep.sources.ttree import TTreeSource
 from uproot.behaviors.TBranch import TBranch
 from uproot.models.TBasket import Model_TBasket
 
@@ -39,42 +39,19 @@ def decompressed(monkeypatch: pytest.MonkeyPatch) -> "Counter[tuple[str, int]]":
     return counts
 
 
-def readable(source: TTreeSource) -> list[str]:
-    return [name for name, branch in source.schema().items() if branch.kind != "other"]
-
-
-def assert_same(path: Path, tree: str) -> None:
-    """The whole, ranges of odd lengths in order, and some at random equal uproot's arrays."""
-    source = files.opened(path, tree)
-    entries = source.entries
-    random = np.random.default_rng(entries)
-    step = max(1, entries // 7)
-    ranges = [(0, entries), (entries, entries)]
-    ranges += [(start, min(start + step, entries)) for start in range(0, entries, step)]
-    ranges += [tuple(sorted(random.integers(0, entries + 1, 2).tolist())) for _ in range(5)]
-    wanted = dict(files.branches(path, tree))
-    names = readable(source)
-    for start, stop in ranges:
-        found = source.read(names, start, stop)
-        assert list(found) == names
-        for name in names:
-            files.assert_column(found[name], wanted[name.rpartition("/")[2]][start:stop])
-    source.close()
-
-
-def test_every_type_in_every_range(every: Path) -> None:
-    assert_same(every, "events")
+def test_every_type_in_every_range(every: Path, reader: str) -> None:
+    files.assert_same(every, "events")
 
 
 @pytest.mark.parametrize("codec", [uproot.LZ4(1), uproot.ZSTD(1), uproot.LZMA(1), uproot.ZLIB(0)], ids=repr)
-def test_every_codec(codec: Any, tmp_path: Path) -> None:
-    assert_same(files.write_all_types(tmp_path / "a.root", (20, 30), codec), "events")
+def test_every_codec(codec: Any, tmp_path: Path, by_uproot: None) -> None:
+    files.assert_same(files.write_all_types(tmp_path / "a.root", (20, 30), codec), "events")
 
 
-def test_the_sample(sample: Path) -> None:
+def test_the_sample(sample: Path, reader: str) -> None:
     for path in sorted(sample.glob("*.root")):
         for tree in list_trees(str(path)):
-            assert_same(path, tree.name)
+            files.assert_same(path, tree.name)
 
 
 @pytest.mark.parametrize(
@@ -91,23 +68,31 @@ def test_the_sample(sample: Path) -> None:
         "formats/tree_cycles_hist.root",
     ],
 )
-def test_files_of_root(path: str, shared_data: Path) -> None:
+def test_files_of_root(path: str, shared_data: Path, reader: str) -> None:
     for tree in list_trees(str(shared_data / path)):
-        assert_same(shared_data / path, tree.name)
+        files.assert_same(shared_data / path, tree.name)
 
 
 def test_kinds_and_types(every: Path) -> None:
     schema = files.opened(every).schema()
-    assert schema["text"] == Branch("text", "string", "", "char*", False, "strings")
-    assert schema["flat_bool"] == Branch("flat_bool", "flat", "bool", "bool")
-    assert schema["jagged_float32"] == Branch("jagged_float32", "jagged", "float32", "float[]")
-    assert schema["fixed_uint16"] == Branch("fixed_uint16", "jagged", "uint16", "uint16_t[3]")
-    counter = Branch("njagged_bool", "flat", "int32", "int32_t", True, "counter")
+    assert schema["text"] == Branch("text", "string", "", "char*", False, "strings", "uproot", "strings")
+    assert schema["flat_bool"] == Branch("flat_bool", "flat", "bool", "bool", reader="mlaas4hep")
+    jagged = Branch("jagged_float32", "jagged", "float32", "float[]", reader="mlaas4hep")
+    assert schema["jagged_float32"] == jagged
+    assert schema["fixed_uint16"] == Branch("fixed_uint16", "jagged", "uint16", "uint16_t[3]", reader="mlaas4hep")
+    counter = Branch("njagged_bool", "flat", "int32", "int32_t", True, "counter", "mlaas4hep")
     assert schema["njagged_bool"] == counter
     assert {branch.type for branch in schema.values()} == {*files.NUMBERS, ""}
     assert [branch.name for branch in schema.values() if branch.counter] == [
         f"njagged_{dtype}" for dtype in files.NUMBERS
     ]
+
+
+def test_everything_by_uproot(every: Path, by_uproot: None) -> None:
+    schema = files.opened(every).schema()
+    assert {(branch.reader, branch.why_uproot) for branch in schema.values()} == {
+        ("uproot", "MLAAS4HEP_READER is uproot")
+    }
 
 
 def test_what_is_no_column(shared_data: Path, tmp_path: Path) -> None:
@@ -139,11 +124,11 @@ def test_a_tree_in_a_folder(tmp_path: Path) -> None:
     assert files.opened(path, "/one/two/tree").entries == 3
 
 
-def test_no_entries(tmp_path: Path) -> None:
+def test_no_entries(tmp_path: Path, reader: str) -> None:
     for extends in ((), (0,)):
         source = files.opened(files.write_all_types(tmp_path / "a.root", extends))
         assert source.entries == 0
-        names = readable(source)
+        names = files.readable(source)
         assert source.clusters(names, 0, 0) == []
         columns = source.read(names, 0, 0)
         assert columns["flat_int8"].dtype == np.int8  # type: ignore[union-attr]
@@ -154,16 +139,18 @@ def test_no_entries(tmp_path: Path) -> None:
         source.close()
 
 
-def test_each_basket_is_decompressed_once(every: Path, decompressed: "Counter[tuple[str, int]]") -> None:
+def test_each_basket_is_decompressed_once(
+    every: Path, decompressed: "Counter[tuple[str, int]]", by_uproot: None
+) -> None:
     source = files.opened(every)
-    names = readable(source)
+    names = files.readable(source)
     for start in range(0, source.entries, 9):
         source.read(names, start, min(start + 9, source.entries))
     assert set(decompressed.values()) == {1}
     assert len(decompressed) == len(names) * sum(size > 0 for size in EXTENDS)
 
 
-def test_only_what_is_asked_for_is_read(every: Path, decompressed: "Counter[tuple[str, int]]") -> None:
+def test_only_what_is_asked_for_is_read(every: Path, decompressed: "Counter[tuple[str, int]]", by_uproot: None) -> None:
     source = files.opened(every)
     source.read(["jagged_int32"], 20, 30)
     assert set(decompressed) == {("jagged_int32", 2)}
@@ -179,7 +166,7 @@ def test_only_what_is_asked_for_is_read(every: Path, decompressed: "Counter[tupl
     )
 
 
-def test_threads_give_the_same(every: Path) -> None:
+def test_threads_give_the_same(every: Path, reader: str) -> None:
     wanted = dict(files.branches(every, "events"))
     source = open_source(str(every), threads=4)
     names = list(source.schema())
@@ -190,7 +177,7 @@ def test_threads_give_the_same(every: Path) -> None:
     source.close()
 
 
-def test_unaligned_baskets(tmp_path: Path, decompressed: "Counter[tuple[str, int]]") -> None:
+def test_unaligned_baskets(tmp_path: Path, decompressed: "Counter[tuple[str, int]]", by_uproot: None) -> None:
     """Branches of two trees stand in for one tree whose branches begin their baskets at different entries."""
     path = tmp_path / "a.root"
     data = {"x": np.arange(60.0), "y": ak.Array([[i] * (i % 3) for i in range(60)])}
@@ -212,7 +199,7 @@ def test_unaligned_baskets(tmp_path: Path, decompressed: "Counter[tuple[str, int
     assert len(decompressed) == 6
 
 
-def test_baskets_without_offsets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_baskets_without_offsets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by_uproot: None) -> None:
     """The counter tells the lengths, by entries: its baskets need not begin where the others do."""
     path = tmp_path / "a.root"
     lists = ak.Array([[float(i)] * (i % 4) for i in range(50)])
@@ -259,13 +246,14 @@ def test_list_trees(every: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_embedded_baskets(every: Path) -> None:
+def test_embedded_baskets(every: Path, by_uproot: None) -> None:
     """Baskets inside the tree's own metadata come from uproot whole; any basket can be read this way."""
     source = files.opened(every)
     wanted = dict(files.branches(every, "events"))
     with uproot.open({str(every): "events"}) as tree:  # these are not in the metadata, so that the file must be open
         opened = dict(_named(tree))
-        for name in readable(source):
-            reader = source._reader(name)
+        for name in files.readable(source):
+            reader = source._reader(name, 0)
+            assert isinstance(reader, BranchReader)
             reader._embedded, reader._branch = 2, opened[name]
             files.assert_column(source.read([name], 3, 120)[name], wanted[name][3:120])

@@ -140,10 +140,7 @@ fn parts<'b>(
             Depth::Whole => key.object,
             Depth::Content => block::enough(key.stored(bytes), key.content, key.object),
         };
-        if object.len() < wanted {
-            object.resize(wanted, 0);
-        }
-        block::decompress(key.stored(bytes), &mut object[..wanted])?;
+        block::decompress(key.stored(bytes), wanted, object)?;
         &object[..wanted]
     };
     let (content, behind) = whole.split_at(key.content);

@@ -160,6 +160,12 @@ impl Branch {
         self.groups[basket].store(known.map_or_else(|known| known, |_| other.id), Ordering::Relaxed);
     }
 
+    /// Forget what earlier reads learned, so that the next one verifies everything again.
+    pub fn forget(&self) {
+        self.groups.iter().for_each(|group| group.store(0, Ordering::Relaxed));
+        self.alone.store(false, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_alone(&self) -> bool {
         self.alone.load(Ordering::Relaxed)
     }

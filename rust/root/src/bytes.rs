@@ -98,8 +98,7 @@ impl Bytes for Ranges {
 
     fn read(&self, start: u64, into: &mut [u8]) -> Result<(), Fault> {
         let behind = self.ranges.partition_point(|(begin, _)| *begin <= start);
-        let found = behind.checked_sub(1).and_then(|last| {
-            let (begin, bytes) = &self.ranges[last];
+        let found = self.ranges[..behind].iter().rev().find_map(|(begin, bytes)| {
             let first = usize::try_from(start - begin).ok()?;
             bytes.get(first..first.checked_add(into.len())?)
         });

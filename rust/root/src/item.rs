@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::branch::{Branch, Layout};
+use crate::spare::Buffer;
 
 /// Entries of a basket as native numbers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Decoded {
-    pub numbers: Vec<u8>,
+    pub numbers: Buffer,
     /// Where each list begins in the numbers, and the end of the last one. Branches of a collection share it.
     pub starts: Option<Arc<Vec<u32>>>,
 }
@@ -60,6 +61,11 @@ impl Item {
         }
     }
 
+    /// Whether entries behind those that are wanted are there.
+    pub fn leaves_some(&self) -> bool {
+        self.used.end < (self.entries.end - self.entries.start) as usize
+    }
+
     /// Where its bytes lie in the file, if they are needed from there.
     pub fn place(&self, branch: &Branch) -> Option<(u64, usize)> {
         if self.is_rest { None } else { branch.place(self.basket).in_file() }
@@ -85,18 +91,29 @@ pub(crate) struct Items {
 }
 
 impl Rests {
-    /// Where everything lies that a read would fetch; of branches that may have no tables of offsets, their counters too.
-    pub fn places(&self, branches: &[Arc<Branch>], entries: &Range<u64>) -> Vec<Option<(u64, usize)>> {
-        let mut places = Vec::new();
+    /// Where everything lies that a read would fetch, and the baskets of counters, for branches without tables of offsets.
+    pub fn places(&self, branches: &[Arc<Branch>], entries: &Range<u64>) -> [Vec<Option<(u64, usize)>>; 2] {
+        let [mut places, mut counters] = [Vec::new(), Vec::new()];
         for branch in branches {
             places.extend(needed(branch, entries, self.0.get(&branch.id())));
             if let Layout::Lists { counter: Some(counter), .. } = branch.layout()
                 && let (Some(first), Some(last)) = (branch.baskets(entries).next(), branch.baskets(entries).next_back())
             {
-                places.extend(needed(counter, &(branch.span(first).start..branch.span(last).end), None));
+                counters.extend(needed(counter, &(branch.span(first).start..branch.span(last).end), None));
             }
         }
-        places
+        [places, counters]
+    }
+
+    /// Keep rests that moved into items of a read that is to be made again.
+    pub fn put_back(&mut self, branches: &[Arc<Branch>], items: Items) {
+        let rests = items.items.iter().zip(items.decoded).filter(|(item, _)| item.is_rest);
+        for (item, decoded) in rests {
+            if let Some(decoded) = decoded {
+                let rest = Rest { basket: item.basket, from: item.entries.start, decoded };
+                self.0.insert(branches[item.branch].id(), rest);
+            }
+        }
     }
 
     /// The items of a range; rests that are of use move there, other rests of these branches are dropped.
@@ -113,7 +130,7 @@ impl Rests {
                 }
                 let used = (entries.start.max(span.start) - span.start) as usize
                     ..(entries.end.min(span.end) - span.start) as usize;
-                let numbers = decoded.as_ref().map_or(0, |rest| rest.numbers.len() / branch.number().size());
+                let numbers = decoded.as_ref().map_or(0, |rest| rest.numbers.bytes().len() / branch.number().size());
                 let is_rest = decoded.is_some();
                 found.items.push(Item { branch: position, basket, entries: span, used, numbers, is_rest });
                 found.decoded.push(decoded);
@@ -123,31 +140,21 @@ impl Rests {
         found
     }
 
-    /// Keep what a range left of the baskets in which it ended. `leaders` has for each branch the one whose starts it has.
-    pub fn keep(&mut self, branches: &[Arc<Branch>], mut items: Items, leaders: &[usize]) {
+    /// Keep what a range left of baskets: for items the numbers behind those that it took.
+    pub fn keep(&mut self, branches: &[Arc<Branch>], items: &Items, leaders: &[usize], left: Vec<(usize, Buffer)>) {
         let mut shared: Vec<Option<Arc<Vec<u32>>>> = vec![None; branches.len()];
-        for (position, branch) in branches.iter().enumerate() {
-            let Some(last) = items.of[position].clone().next_back() else { continue };
-            let Item { basket, entries, used, .. } = &items.items[last];
-            let there = (entries.end - entries.start) as usize;
-            let Some(decoded) = items.decoded[last].take().filter(|_| used.end < there) else { continue };
-            let cut = match (branch.layout(), &decoded.starts) {
-                (Layout::Numbers { length, .. }, _) => used.end * length,
-                (Layout::Lists { .. }, Some(starts)) => starts[used.end] as usize,
-                (Layout::Lists { .. }, None) => continue,
-            };
-            let leader = shared[leaders[position]].clone();
-            let starts = decoded.starts.as_ref().map(|starts| {
-                leader.unwrap_or_else(|| {
-                    Arc::new(starts[used.end..].iter().map(|start| start - starts[used.end]).collect())
-                })
+        let mut left = left;
+        left.sort_unstable_by_key(|(item, _)| *item); // so that a leader comes before those that follow it
+        for (item, numbers) in left {
+            let Item { branch, basket, entries, used, .. } = &items.items[item];
+            let starts = items.decoded[item].as_ref().and_then(|decoded| decoded.starts.as_ref()).map(|starts| {
+                let behind = |starts: &[u32]| starts.iter().map(|start| start - starts[0]).collect();
+                shared[leaders[*branch]].clone().unwrap_or_else(|| Arc::new(behind(&starts[used.end..])))
             });
-            shared[position].clone_from(&starts);
-            let mut numbers = decoded.numbers;
-            numbers.drain(..cut * branch.number().size());
-            numbers.shrink_to_fit();
+            shared[*branch].clone_from(&starts);
             let from = entries.start + used.end as u64;
-            self.0.insert(branch.id(), Rest { basket: *basket, from, decoded: Decoded { numbers, starts } });
+            let rest = Rest { basket: *basket, from, decoded: Decoded { numbers, starts } };
+            self.0.insert(branches[*branch].id(), rest);
         }
     }
 }

@@ -10,7 +10,7 @@
 //! - offsets never decrease and never leave their content;
 //! - every checksum is verified when a basket is read for the first time through a [`Branch`].
 //!
-//! Modules, in the order in which data pass them: `bytes`, `fetch`, `key`, `block`, `basket`, `number`, `reader`.
+//! Modules, in the order in which data pass them: `bytes`, `fetch`, `key`, `block`, `basket`, `number`; `reader` and `fill` direct them.
 
 mod basket;
 mod block;
@@ -18,6 +18,7 @@ mod branch;
 mod bytes;
 mod error;
 mod fetch;
+mod fill;
 mod groups;
 mod item;
 mod key;
@@ -27,6 +28,7 @@ mod spare;
 mod tasks;
 
 pub use basket::decode_once;
+pub use block::decompress;
 pub use branch::{Branch, Layout, Place};
 pub use bytes::{Bytes, LocalFile, Ranges};
 pub use error::{Error, Fault};

@@ -2,54 +2,60 @@
 
 use std::sync::Mutex;
 
-/// Buffers that are kept while nobody uses them.
-const MOST: usize = 4;
-/// Larger ones are given back at once.
-const LARGEST: usize = 64 << 20;
-/// Sizes are multiples of this.
-const STEP: usize = 64 << 10;
+/// Bytes that are kept while nobody uses them.
+const MOST: usize = 96 << 20;
+/// Sizes are multiples of the first of these, large ones of the second.
+const STEPS: (usize, usize) = (4 << 10, 64 << 10);
 
 static SPARE: Mutex<Vec<Vec<u64>>> = Mutex::new(Vec::new());
 
 /// Bytes, aligned for every number. When it is dropped, the next buffer of about its size takes its memory.
 #[derive(Debug, Default)]
-pub struct Buffer(Vec<u64>);
+pub struct Buffer {
+    words: Vec<u64>,
+    len: usize,
+}
 
 impl Buffer {
-    /// A buffer of at least so many bytes, whose content means nothing.
-    pub fn of(bytes: usize) -> Buffer {
-        let words = bytes.div_ceil(STEP) * (STEP / 8);
+    /// A buffer of so many bytes, whose content means nothing.
+    pub fn of(len: usize) -> Buffer {
+        let step = if len < 4 * STEPS.1 { STEPS.0 } else { STEPS.1 };
+        let words = len.div_ceil(step) * (step / 8);
         let spare = SPARE.lock().ok().and_then(|mut spare| {
-            let fits = |buffer: &Vec<u64>| (words..=words.saturating_mul(4)).contains(&buffer.len());
+            let fits = |buffer: &Vec<u64>| (words..=words.saturating_mul(2)).contains(&buffer.len());
             let fitting = spare.iter().enumerate().filter(|(_, buffer)| fits(buffer));
             let position = fitting.min_by_key(|(_, buffer)| buffer.len())?.0;
             Some(spare.swap_remove(position))
         });
-        Buffer(spare.unwrap_or_else(|| vec![0; words]))
+        Buffer { words: spare.unwrap_or_else(|| vec![0; words]), len }
     }
 
     /// All bytes.
     pub fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
+        &bytemuck::cast_slice(&self.words)[..self.len]
     }
 
     /// All bytes, to be written.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.0)
+        &mut bytemuck::cast_slice_mut(&mut self.words)[..self.len]
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.0);
-        if buffer.is_empty() || buffer.len() * 8 > LARGEST {
-            return;
-        }
-        if let Ok(mut spare) = SPARE.lock() {
-            spare.push(buffer);
-            if spare.len() > MOST {
-                spare.remove(0);
-            }
+        let words = std::mem::take(&mut self.words);
+        if let Ok(mut spare) = SPARE.lock().map_err(drop)
+            && !words.is_empty()
+        {
+            let mut total = 8 * words.len();
+            spare.push(words);
+            // Those that were given back last are kept.
+            let kept = spare.iter().rev().skip(1).take_while(|buffer| {
+                total += 8 * buffer.len();
+                total <= MOST
+            });
+            let given_back = spare.len() - 1 - kept.count();
+            spare.drain(..given_back);
         }
     }
 }
@@ -67,9 +73,9 @@ mod tests {
 
     #[test]
     fn a_buffer_is_large_enough_and_aligned() {
-        for bytes in [0, 1, STEP, STEP + 1, 10 * STEP] {
+        for bytes in [0, 1, STEPS.0, STEPS.0 + 1, STEPS.1 - 1, 10 * STEPS.1 + 5] {
             let mut buffer = Buffer::of(bytes);
-            assert!(buffer.bytes().len() >= bytes);
+            assert_eq!(buffer.bytes().len(), bytes);
             assert_eq!(buffer.bytes_mut().as_ptr().addr() % 8, 0);
         }
     }

@@ -1,0 +1,168 @@
+//! Baskets of the shape of `data.py` to columns, beside decompressing their blocks and nothing else.
+
+#![allow(clippy::expect_used, missing_docs)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use libdeflater::{CompressionLvl, Compressor};
+use mlaas4hep_core::schedule::splitmix64;
+use mlaas4hep_root::{Branch, Layout, Number, Place, Ranges, Reader, Stored, Type, decompress};
+use twox_hash::XxHash64;
+
+const EVENTS: usize = 100_000;
+const BASKET: usize = 8_000;
+const FLAT: usize = 26;
+/// Branches, largest length and mean length of each collection.
+const COLLECTIONS: [(usize, u64, f64); 4] = [(20, 8, 1.8), (12, 4, 0.6), (12, 6, 1.5), (8, 5, 0.8)];
+const KEY: usize = 60;
+
+/// A file that is being written, and the branches in it.
+#[derive(Default)]
+struct File {
+    bytes: Vec<u8>,
+    branches: Vec<Arc<Branch>>,
+    /// Where the blocks of each basket lie, and what comes of them.
+    blocks: Vec<(usize, usize, usize)>,
+}
+
+fn uniform(state: &mut u64) -> f64 {
+    *state += 1;
+    (splitmix64(*state) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// A number about 50, as twelve uniform ones give it.
+fn normal(state: &mut u64) -> f32 {
+    (50.0 + 20.0 * ((0..12).map(|_| uniform(state)).sum::<f64>() - 6.0)) as f32
+}
+
+/// A Poisson number by Knuth's product of uniform numbers, cut at `most`.
+fn length(state: &mut u64, mean: f64, most: u64) -> u64 {
+    let (limit, mut product, mut number) = ((-mean).exp(), uniform(state), 0);
+    while product > limit {
+        product *= uniform(state);
+        number += 1;
+    }
+    number.min(most)
+}
+
+impl File {
+    fn basket(&mut self, codec: &str, content: &[u8], table: &[u8]) -> Place {
+        let object = [content, table].concat();
+        let stored = block(codec, &object);
+        let start = self.bytes.len();
+        let mut key = vec![0; KEY];
+        key[..4].copy_from_slice(&((KEY + stored.len()) as i32).to_be_bytes());
+        key[6..10].copy_from_slice(&(object.len() as i32).to_be_bytes());
+        key[14..16].copy_from_slice(&(KEY as i16).to_be_bytes());
+        key[KEY - 5..KEY - 1].copy_from_slice(&((KEY + content.len()) as i32).to_be_bytes());
+        self.bytes.extend(key);
+        self.bytes.extend(&stored);
+        self.blocks.push((start + KEY, start + KEY + stored.len(), object.len()));
+        Place::Stored { start: start as u64, size: KEY + stored.len() }
+    }
+
+    /// A branch of floats; `lengths` are those of its lists.
+    fn branch(&mut self, codec: &str, name: &str, lengths: Option<&[u64]>, state: &mut u64) {
+        let (mut edges, mut places) = (vec![0], Vec::new());
+        for first in (0..EVENTS).step_by(BASKET) {
+            let stop = (first + BASKET).min(EVENTS);
+            let (mut content, mut table) = (Vec::new(), Vec::new());
+            if lengths.is_some() {
+                table.extend(((stop - first + 1) as u32).to_be_bytes());
+            }
+            for event in first..stop {
+                if lengths.is_some() {
+                    table.extend(((KEY + content.len()) as u32).to_be_bytes());
+                }
+                for _ in 0..lengths.map_or(1, |lengths| lengths[event]) {
+                    content.extend(normal(state).to_be_bytes());
+                }
+            }
+            table.extend(lengths.map_or(&[] as &[u8], |_| &[0; 4]));
+            places.push(self.basket(codec, &content, &table));
+            edges.push(stop as u64);
+        }
+        let number = Number::new(Type::Float32, Stored::Same).expect("fits");
+        let layout = match lengths {
+            None => Layout::Numbers { length: 1, stride: 4, skip: 0 },
+            Some(_) => Layout::Lists { header: 0, counter: None },
+        };
+        self.branches.push(Arc::new(Branch::new(name, number, layout, edges, places).expect("fits")));
+    }
+}
+
+/// The object as one block, or as it is.
+fn block(codec: &str, object: &[u8]) -> Vec<u8> {
+    let (letters, stored) = match codec {
+        "none" => return object.to_vec(),
+        "ZLIB" => {
+            let mut compressor = Compressor::new(CompressionLvl::default());
+            let mut stored = vec![0; compressor.zlib_compress_bound(object.len())];
+            let size = compressor.zlib_compress(object, &mut stored).expect("fits");
+            stored.truncate(size);
+            (b"ZL", stored)
+        }
+        "ZSTD" => (b"ZS", zstd::bulk::compress(object, 1).expect("compresses")),
+        _ => {
+            let stored = lz4_flex::block::compress(object);
+            (b"L4", [&XxHash64::oneshot(0, &stored).to_be_bytes()[..], &stored].concat())
+        }
+    };
+    let sizes = [stored.len(), object.len()].map(|size| (size as u32).to_le_bytes());
+    [&letters[..], &[8], &sizes[0][..3], &sizes[1][..3], &stored].concat()
+}
+
+fn file(codec: &str) -> File {
+    let (mut file, mut state, mut lengths) = (File::default(), 1, 2);
+    (0..FLAT).for_each(|index| file.branch(codec, &format!("flat{index}"), None, &mut state));
+    for (branches, most, mean) in COLLECTIONS {
+        let counts: Vec<u64> = (0..EVENTS).map(|_| length(&mut lengths, mean, most)).collect();
+        (0..branches).for_each(|index| file.branch(codec, &format!("jagged{index}"), Some(&counts), &mut state));
+    }
+    file
+}
+
+/// Read all events, two baskets of each branch at a time, so that buffers are used again.
+fn read(reader: &mut Reader<Ranges>, file: &File) {
+    for first in (0..EVENTS).step_by(2 * BASKET) {
+        let entries = first as u64..EVENTS.min(first + 2 * BASKET) as u64;
+        black_box(reader.read(&file.branches, entries, Some(1)).expect("reads"));
+    }
+}
+
+fn reads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("root");
+    group.throughput(Throughput::Elements(EVENTS as u64)).sample_size(10);
+    for codec in ["ZLIB", "ZSTD", "LZ4", "none"] {
+        let file = file(codec);
+        let bytes = || Ranges::new(file.bytes.len() as u64, vec![(0, file.bytes.clone())]);
+        group.bench_function(format!("{codec}, read for the first time"), |bencher| {
+            let mut reader = Reader::new(bytes());
+            bencher.iter(|| {
+                file.branches.iter().for_each(|branch| branch.forget());
+                read(&mut reader, &file);
+            });
+        });
+        group.bench_function(format!("{codec}, read again"), |bencher| {
+            let mut reader = Reader::new(bytes());
+            bencher.iter(|| read(&mut reader, &file));
+        });
+        if codec == "none" {
+            continue;
+        }
+        let mut object = Vec::new();
+        group.bench_function(format!("{codec}, decompression alone"), |bencher| {
+            bencher.iter(|| {
+                for (start, stop, size) in &file.blocks {
+                    decompress(&file.bytes[*start..*stop], *size, &mut object).expect("decompresses");
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, reads);
+criterion_main!(benches);

@@ -1,0 +1,334 @@
+//! One read: baskets that are cut are decoded, every column gets its place, and the other baskets are decoded into it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::basket::{Depth, Scratch, Source};
+use crate::branch::Branch;
+use crate::bytes::Bytes;
+use crate::error::Fault;
+use crate::fetch::Fetched;
+use crate::groups;
+use crate::item::{Decoded, Item, Items};
+use crate::reader::{Column, Columns};
+use crate::spare::Buffer;
+use crate::tasks::{self, Failed};
+
+/// Columns begin at multiples of this.
+const ALIGNMENT: usize = 64;
+
+/// One read.
+pub(crate) struct Work<'w, B> {
+    bytes: &'w B,
+    branches: &'w [Arc<Branch>],
+    threads: Option<usize>,
+    /// What threads spent.
+    pub spent: Scratch,
+    /// Whether lists that seemed to be equal are not.
+    differ: AtomicBool,
+    /// What is left of baskets that the range cuts, by item.
+    left: Vec<(usize, Buffer)>,
+}
+
+/// A basket that is to be decoded, or copied from what is decoded, into its place.
+struct Placed<'p> {
+    item: usize,
+    source: Option<Source<'p>>,
+    numbers: &'p mut [u8],
+    /// Where the ends of its lists go, or where those lie that they should equal.
+    ends: Ends<'p>,
+    /// Numbers of the column in front of it.
+    before: usize,
+}
+
+enum Ends<'p> {
+    None,
+    Write(&'p mut [u8]),
+    Equal(&'p [u8]),
+}
+
+impl<'w, B: Bytes> Work<'w, B> {
+    /// Read these branches.
+    pub fn new(bytes: &'w B, branches: &'w [Arc<Branch>], threads: Option<usize>) -> Work<'w, B> {
+        let (spent, differ) = (Scratch::default(), AtomicBool::new(false));
+        Work { bytes, branches, threads, spent, differ, left: Vec::new() }
+    }
+
+    /// What is left of baskets, by item; nothing if lists were taken for equal that are not, so that the columns are wrong.
+    pub fn left(&mut self) -> Option<Vec<(usize, Buffer)>> {
+        let left = std::mem::take(&mut self.left);
+        (!*self.differ.get_mut()).then_some(left)
+    }
+
+    /// Decode everything into columns; also for each branch the one whose offsets it has.
+    pub fn read(&mut self, items: &mut Items, fetched: &Fetched) -> Result<(Columns, Vec<usize>), Failed> {
+        let mut sources = Vec::with_capacity(items.items.len());
+        for (position, item) in items.items.iter_mut().enumerate() {
+            let branch = &self.branches[item.branch];
+            if item.is_rest {
+                sources.push(None);
+                continue;
+            }
+            let source = Source::of(branch.place(item.basket), fetched.basket(position));
+            let source = source.map_err(|fault| (position, fault))?;
+            let entries = (item.entries.end - item.entries.start) as usize;
+            item.numbers = source.numbers(branch, entries).map_err(|fault| (position, fault))?;
+            sources.push(Some(source));
+        }
+        let leaders = groups::leaders(self.branches, items);
+        self.decode_cut(items, &sources, &leaders, false)?;
+        self.decode_cut(items, &sources, &leaders, true)?;
+        let columns = self.place(items, &sources, &leaders)?;
+        Ok((columns, leaders))
+    }
+
+    /// Decode the baskets that are cut: of branches that lead or are alone, or of those that follow one.
+    fn decode_cut(
+        &mut self,
+        items: &mut Items,
+        sources: &[Option<Source<'_>>],
+        leaders: &[usize],
+        following: bool,
+    ) -> Result<(), Failed> {
+        let follows = |item: &Item| leaders[item.branch] != item.branch;
+        let cut = |item: &Item| !item.is_rest && !item.is_whole() && follows(item) == following;
+        let positions: Vec<usize> = (0..sources.len()).filter(|position| cut(&items.items[*position])).collect();
+        let each = |(scratch, found): &mut (Scratch, Vec<(usize, Decoded)>), position: usize| {
+            let item = &items.items[position];
+            let Some(source) = sources[position] else { return Ok(()) };
+            let branch = &self.branches[item.branch];
+            let mut numbers = Buffer::of(item.numbers * branch.number().size());
+            let leader = following.then(|| leader_of(items, leaders, position));
+            let known = leader.and_then(|leader| items.decoded[leader].as_ref()?.starts.clone());
+            let depth = self.depth(leaders, item);
+            let entries = item.entries.clone();
+            let decoded = scratch.decode(self.bytes, branch, entries, source, depth, numbers.bytes_mut());
+            decoded.map_err(|fault| (position, fault))?;
+            let starts = match known {
+                Some(known) => {
+                    if depth == Depth::Whole {
+                        self.compared(leaders, item, *known == scratch.starts);
+                    }
+                    Some(known)
+                }
+                None => branch.is_jagged().then(|| Arc::new(scratch.starts.clone())),
+            };
+            found.push((position, Decoded { numbers, starts }));
+            Ok(())
+        };
+        let done = tasks::run(self.threads, positions.into_iter(), each)?;
+        for (scratch, found) in done {
+            self.add(&scratch);
+            for (position, decoded) in found {
+                items.decoded[position] = Some(decoded);
+            }
+        }
+        Ok(())
+    }
+
+    /// How much of a basket is to be decoded.
+    fn depth(&self, leaders: &[usize], item: &Item) -> Depth {
+        let (branch, leader) = (&self.branches[item.branch], &self.branches[leaders[item.branch]]);
+        let known = leaders[item.branch] != item.branch && branch.is_known_as(leader, item.basket);
+        if known && branch.can_be_short() { Depth::Content } else { Depth::Whole }
+    }
+
+    /// Whether the offsets of a basket are to be compared with those of its leader.
+    fn is_compared(&self, leaders: &[usize], item: &Item) -> bool {
+        leaders[item.branch] != item.branch && self.depth(leaders, item) == Depth::Whole
+    }
+
+    /// Note whether the lists of a basket are those of its leader's.
+    fn compared(&self, leaders: &[usize], item: &Item, equal: bool) {
+        let branch = &self.branches[item.branch];
+        if equal {
+            branch.set_known_as(&self.branches[leaders[item.branch]], item.basket);
+        } else {
+            branch.set_alone();
+            self.differ.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn add(&mut self, scratch: &Scratch) {
+        self.spent.decompression += scratch.decompression;
+        self.spent.decoding += scratch.decoding;
+    }
+
+    /// Give every column its place, and fill it.
+    fn place(&mut self, items: &Items, sources: &[Option<Source<'_>>], leaders: &[usize]) -> Result<Columns, Failed> {
+        let (columns, size) = self.layout(items, leaders);
+        let mut buffer = Buffer::of(size);
+        let mut split = Split { rest: buffer.bytes_mut(), at: 0 };
+        let mut work: Vec<Vec<Placed<'_>>> = Vec::with_capacity(self.branches.len());
+        for (position, column) in columns.iter().enumerate() {
+            let leads = leaders[position] == position;
+            let mut numbers = split.take(&column.content);
+            let ends = column.offsets.as_ref().filter(|_| leads).map(|offsets| split.take(offsets));
+            let mut ends = ends.and_then(|ends| {
+                let (zero, ends) = ends.split_at_mut_checked(8)?;
+                zero.fill(0);
+                Some(ends)
+            });
+            let mut before = 0;
+            let placed = items.of[position].clone().map(|item| {
+                let found = &items.items[item];
+                let wanted = found.wanted_numbers(&self.branches[position], items.decoded[item].as_ref()).len();
+                let room = numbers.split_off_mut(..wanted * self.branches[position].number().size());
+                let ends = ends.as_mut().and_then(|ends| ends.split_off_mut(..8 * found.used.len()));
+                let ends = ends.map_or(Ends::None, Ends::Write);
+                before += wanted;
+                let source = sources[item].filter(|_| items.decoded[item].is_none());
+                Placed { item, source, numbers: room.unwrap_or_default(), ends, before: before - wanted }
+            });
+            work.push(placed.collect());
+        }
+        self.fill(items, leaders, work)?;
+        Ok(Columns { buffer, columns })
+    }
+
+    /// Where each column goes, and how large all are.
+    fn layout(&self, items: &Items, leaders: &[usize]) -> (Vec<Column>, usize) {
+        let (mut columns, mut size) = (Vec::<Column>::with_capacity(self.branches.len()), 0_usize);
+        let mut next = |bytes: usize| {
+            let start = size.next_multiple_of(ALIGNMENT);
+            size = start + bytes;
+            start..size
+        };
+        for (position, branch) in self.branches.iter().enumerate() {
+            let of = items.of[position].clone();
+            let wanted =
+                of.clone().map(|item| items.items[item].wanted_numbers(branch, items.decoded[item].as_ref()).len());
+            let content = next(wanted.sum::<usize>() * branch.number().size());
+            let offsets = if !branch.is_jagged() {
+                None
+            } else if leaders[position] != position {
+                columns[leaders[position]].offsets.clone()
+            } else {
+                let entries: usize = of.map(|item| items.items[item].used.len()).sum();
+                Some(next(8 * (entries + 1)))
+            };
+            columns.push(Column { content, offsets });
+        }
+        (columns, size)
+    }
+
+    /// Fill the places: first of branches whose offsets are written or known, then of those that are compared with these.
+    fn fill(&mut self, items: &Items, leaders: &[usize], work: Vec<Vec<Placed<'_>>>) -> Result<(), Failed> {
+        let mut first = Vec::new();
+        let mut second = Vec::new();
+        let mut ends: Vec<Option<&mut [u8]>> = (0..items.items.len()).map(|_| None).collect();
+        for mut placed in work.into_iter().flatten() {
+            let item = &items.items[placed.item];
+            if placed.source.is_some() && self.is_compared(leaders, item) {
+                second.push(placed);
+                continue;
+            }
+            if let Ends::Write(into) = std::mem::replace(&mut placed.ends, Ends::None) {
+                ends[placed.item] = Some(into);
+            }
+            first.push(placed);
+        }
+        let mut lent: Vec<Option<&mut [u8]>> = ends.iter_mut().map(|ends| ends.as_deref_mut()).collect();
+        for placed in &mut first {
+            placed.ends = lent[placed.item].take().map_or(Ends::None, Ends::Write);
+        }
+        self.run(items, leaders, first)?;
+        for placed in &mut second {
+            placed.ends = ends[leader_of(items, leaders, placed.item)].as_deref().map_or(Ends::None, Ends::Equal);
+        }
+        self.run(items, leaders, second)
+    }
+
+    fn run(&mut self, items: &Items, leaders: &[usize], placed: Vec<Placed<'_>>) -> Result<(), Failed> {
+        let each = |(scratch, left): &mut (Scratch, Vec<(usize, Buffer)>), placed: Placed<'_>| {
+            let position = placed.item;
+            let Some(decoded) = &items.decoded[position] else {
+                return self.fill_from_basket(scratch, items, leaders, placed).map_err(|fault| (position, fault));
+            };
+            left.extend(self.fill_from_decoded(&items.items[position], decoded, placed).map(|rest| (position, rest)));
+            Ok(())
+        };
+        for (scratch, left) in tasks::run(self.threads, placed.into_iter(), each)? {
+            self.add(&scratch);
+            self.left.extend(left);
+        }
+        Ok(())
+    }
+
+    /// Copy what is wanted of a basket that is cut, and return what is left of it.
+    fn fill_from_decoded(&self, item: &Item, decoded: &Decoded, placed: Placed<'_>) -> Option<Buffer> {
+        let branch = &self.branches[item.branch];
+        let size = branch.number().size();
+        let wanted = item.wanted_numbers(branch, Some(decoded));
+        let numbers = decoded.numbers.bytes();
+        placed.numbers.copy_from_slice(&numbers[wanted.start * size..wanted.end * size]);
+        if let (Ends::Write(ends), Some(starts)) = (placed.ends, &decoded.starts) {
+            write_ends(&starts[item.used.start..=item.used.end], placed.before, ends);
+        }
+        item.leaves_some().then(|| {
+            let behind = &numbers[wanted.end * size..];
+            let mut rest = Buffer::of(behind.len());
+            rest.bytes_mut().copy_from_slice(behind);
+            rest
+        })
+    }
+
+    fn fill_from_basket(
+        &self,
+        scratch: &mut Scratch,
+        items: &Items,
+        leaders: &[usize],
+        placed: Placed<'_>,
+    ) -> Result<(), Fault> {
+        let item = &items.items[placed.item];
+        let branch = &self.branches[item.branch];
+        let Some(source) = placed.source else { return Ok(()) };
+        let depth = self.depth(leaders, item);
+        scratch.decode(self.bytes, branch, item.entries.clone(), source, depth, placed.numbers)?;
+        match placed.ends {
+            Ends::Write(ends) => write_ends(&scratch.starts, placed.before, ends),
+            Ends::Equal(ends) if depth == Depth::Whole => {
+                self.compared(leaders, item, equal_ends(&scratch.starts, placed.before, ends));
+            }
+            Ends::Equal(_) | Ends::None => {}
+        }
+        Ok(())
+    }
+}
+
+/// The item of the leader at the same place as one of a branch that follows it.
+fn leader_of(items: &Items, leaders: &[usize], item: usize) -> usize {
+    let branch = items.items[item].branch;
+    items.of[leaders[branch]].start + (item - items.of[branch].start)
+}
+
+/// Write where lists end: `starts` counts from the first one, which has `before` numbers in front.
+fn write_ends(starts: &[u32], before: usize, ends: &mut [u8]) {
+    let first = starts.first().copied().unwrap_or_default();
+    let base = before as i64 - i64::from(first);
+    for (into, start) in ends.as_chunks_mut::<8>().0.iter_mut().zip(starts.get(1..).unwrap_or_default()) {
+        *into = (base + i64::from(*start)).to_ne_bytes();
+    }
+}
+
+fn equal_ends(starts: &[u32], before: usize, ends: &[u8]) -> bool {
+    let base = before as i64;
+    let pairs = ends.as_chunks::<8>().0.iter().zip(starts.get(1..).unwrap_or_default());
+    let equal = pairs.fold(true, |equal, (end, start)| equal & (i64::from_ne_bytes(*end) == base + i64::from(*start)));
+    equal && ends.len() == 8 * starts.len().saturating_sub(1)
+}
+
+/// Takes ranges from a buffer, in order.
+struct Split<'s> {
+    rest: &'s mut [u8],
+    at: usize,
+}
+
+impl<'s> Split<'s> {
+    fn take(&mut self, range: &Range<usize>) -> &'s mut [u8] {
+        let _ = self.rest.split_off_mut(..range.start - self.at);
+        self.at = range.end;
+        self.rest.split_off_mut(..range.end - range.start).unwrap_or_default()
+    }
+}
