@@ -39,7 +39,7 @@ class BasketBranch:
         entry: tuple[int, int, int] | None = None,
         header: int | None = None,
         counter: BasketBranch | None = None,
-        held: list[tuple[bytes, list[int] | None]] = [],
+        held: list[tuple[bytes, list[int] | None]] | None = None,
     ) -> BasketBranch: ...
 
 @final

@@ -143,7 +143,8 @@ def test_held_baskets_that_are_damaged(starts: list[int], tmp_path: Path) -> Non
     path = tmp_path / "a.raw"
     path.touch()
     branch = _rust.BasketBranch("x", "int64", [0, 3], [], [], header=0, held=[(bytes(16), starts)])
-    with pytest.raises(ReadError, match=r"branch 'x', entries 0 to 3: the data are damaged .*lists do not fit"):
+    wrong = r"branch 'x', entries 0 to 3: the data are damaged .*(lists do not fit|offsets for 1)"
+    with pytest.raises(ReadError, match=wrong):
         raw.local(path).read([branch], 0, 3)
 
 
@@ -200,7 +201,6 @@ def test_bytes_that_were_not_fetched(tmp_path: Path) -> None:
     source.close()
 
 
-@pytest.mark.xfail(strict=True, raises=ReadError, reason="pieces with the counter's baskets are cut at other places")
 def test_fetched_bytes_of_large_baskets_with_a_counter(tmp_path: Path) -> None:
     """What is asked for is enough, also where 2 MB, the most of a piece, end at another basket with the counter."""
     path = tmp_path / "a.raw"
@@ -214,7 +214,6 @@ def test_fetched_bytes_of_large_baskets_with_a_counter(tmp_path: Path) -> None:
     files.assert_equal(found, raw.local(path).read([branch], 0, 7)[0])
 
 
-@pytest.mark.xfail(strict=True, raises=ReadError, reason="the second try has lost what was left of a basket")
 def test_fetched_bytes_of_lists_that_seemed_equal(tmp_path: Path) -> None:
     """Rests of both are there, and then comes a basket in which their lists differ."""
     path = tmp_path / "a.raw"

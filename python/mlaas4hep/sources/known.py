@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import uproot
 from uproot.source.file import MultithreadedFileSource
@@ -15,15 +15,15 @@ from uproot.source.file import MultithreadedFileSource
 from mlaas4hep.errors import ParamsError, SourceError, nearest
 from mlaas4hep.sources.branch import Branch
 from mlaas4hep.sources.kinds import UNKNOWN, Layout, layouts_of
-from mlaas4hep.sources.native import NativeBranch
+from mlaas4hep.sources.native import NativeBranch, counters_of
 
 __all__ = ["Known", "known_tree", "known_trees"]
 
 TREES = {"TTree", "TNtuple", "TNtupleD"}
 NAMES_SHOWN = 20
 
-MOST_KEPT = 128
-"""Trees that are remembered: as many as files are open at a time."""
+MOST_KEPT = 256
+"""Trees that are remembered, each by its name and as the only one: those of as many files as are open at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,16 +75,16 @@ def known_tree(path: str, tree: str | None) -> Known:
     To ask uproot takes longer than to read some thousand events; a file of which size, time and identity are what they
     were is not asked again.
     """
-    identity = _identity(path)
-    key = (identity, tree, _switch())
-    known = _MEMORY.get(key)
+    identity, switch = _identity(path), _switch()
+    known = _MEMORY.get((identity, tree, switch))
     if known is None:
         with _open(path) as file:
             keys = _keys(path, file)
             name = _choose(path, file, keys, tree)
             known = _learn(path, name, _tree(path, file, keys.get(name, name)))
         known = replace(known, size=identity.size, modified=identity.modified)
-        _MEMORY.put(key, known)
+        for asked in dict.fromkeys((tree, name)):
+            _MEMORY.put((identity, asked, switch), known)
     return known
 
 
@@ -128,7 +128,7 @@ def _learn(path: str, name: str, tree: Any) -> Known:
     """Ask uproot for everything; it takes its time for each branch."""
     branches = dict(_columns(tree))
     try:
-        counters = {id(counter) for branch, _ in branches.values() for counter in _counters(branch)}
+        counters = {id(counter) for branch, _ in branches.values() for counter in counters_of(branch)}
     except Exception as error:
         raise SourceError(f"{path}: tree {name!r} is damaged: {_line(error)}") from error
     described = {n: _describe(n, branch, layout, id(branch) in counters) for n, (branch, layout) in branches.items()}
@@ -247,21 +247,15 @@ def _columns(tree: Any) -> Iterator[tuple[str, tuple[Any, Layout]]]:
             yield (f"{name}.{layout.leaf}" if layout.leaf else name), (branch, layout)
 
 
-def _counters(branch: Any) -> Iterator[Any]:
-    """The branches that count the entries of this one; they are compared by identity, since names collide."""
-    for leaf in branch.member("fLeaves"):
-        count = leaf.member("fLeafCount")
-        if count is not None and count.parent is not branch:
-            yield count.parent
-
-
 def _describe(name: str, branch: Any, layout: Layout, counter: bool) -> Branch:
     number = "" if layout.dtype is None else layout.dtype.name
     typename = "unknown" if layout.why_not == UNKNOWN else branch.typename
     if layout.leaf:
         typename = uproot.AsDtype(branch.interpretation.from_dtype[layout.leaf]).typename
     why_not = layout.why_not or ("counter" if counter else "")
-    reader = "" if layout.kind == "other" else "uproot" if layout.why_uproot else "mlaas4hep"
+    reader: Literal["mlaas4hep", "uproot", ""] = "uproot" if layout.why_uproot else "mlaas4hep"
+    if layout.kind == "other":
+        reader = ""
     return Branch(name, layout.kind, number, typename, counter, why_not, reader, layout.why_uproot)
 
 

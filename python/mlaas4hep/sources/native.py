@@ -1,5 +1,6 @@
 """Branches that the Rust core reads: where their baskets lie, told by uproot once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.errors import ReadError
-from mlaas4hep.sources.kinds import Layout
+from mlaas4hep.sources.kinds import Layout, layouts_of
 
-__all__ = ["NativeBranch", "basket_edges", "describe"]
+__all__ = ["NativeBranch", "basket_edges", "counters_of", "describe"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,6 +22,14 @@ class NativeBranch:
     branch: _rust.BasketBranch
     edges: NDArray[np.int64]
     event_bytes: float
+
+
+def counters_of(branch: Any) -> Iterator[Any]:
+    """Yield the branches that count the entries of this one; they are told by identity, since names collide."""
+    for leaf in branch.member("fLeaves"):
+        count = leaf.member("fLeafCount")
+        if count is not None and count.parent is not branch:
+            yield count.parent
 
 
 def basket_edges(branch: Any, where: str) -> list[int]:
@@ -66,7 +75,7 @@ def _branch(branch: Any, name: str, layout: Layout, edges: list[int], path: str)
     packing, lists = layout.packing, layout.kind == "jagged" and not layout.length
     embedded = branch.embedded_baskets
     stored = len(edges) - 1 - len(embedded)
-    counter = branch.count_branch if lists else None
+    counter = next(counters_of(branch), None) if lists else None
     return _rust.BasketBranch(
         name,
         layout.dtype.name,
@@ -88,8 +97,6 @@ def _starts(basket: Any) -> list[int] | None:
 
 def _counter(counter: Any, path: str) -> _rust.BasketBranch | None:
     """The branch that counts the entries of others, if it is one of whole numbers."""
-    from mlaas4hep.sources.kinds import layouts_of
-
     layout = next(layouts_of(counter.interpretation))
     if layout.kind != "flat" or layout.packing is None or layout.dtype is None or layout.dtype.kind not in "iu":
         return None

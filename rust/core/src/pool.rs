@@ -23,7 +23,7 @@ pub fn available() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Call `each` on every task, on up to `threads` threads, and return what each thread kept, in no certain order.
+/// Call `each` on every task, on up to `threads` threads, of which the calling one is one, and return what each thread kept, in no certain order.
 ///
 /// Each thread has a `fresh` keep of its own for all its tasks, and takes the next task when it is done with one. With
 /// one thread, or unless there are `many` tasks, everything runs in the calling thread. No number of threads: as many as
@@ -41,14 +41,22 @@ pub fn share<T: Send, K: Send>(
         tasks.for_each(|task| each(&mut kept, task));
         return Ok(vec![kept]);
     }
-    let tasks = Mutex::new(tasks);
-    Ok(pool(threads)?.broadcast(|_| {
+    let (tasks, done) = (Mutex::new(tasks), Mutex::new(Vec::with_capacity(threads)));
+    let work = || {
         let mut kept = fresh();
         // A lock is poisoned only by a panic in another thread, which ends this call anyway.
         let tasks = iter::from_fn(|| tasks.lock().ok()?.next());
         tasks.for_each(|task| each(&mut kept, task));
-        kept
-    }))
+        if let Ok(mut done) = done.lock() {
+            done.push(kept);
+        }
+    };
+    // The calling thread works too: it need not be woken, and two callers do not wait for each other.
+    pool(threads - 1)?.in_place_scope(|scope| {
+        (1..threads).for_each(|_| scope.spawn(|_| work()));
+        work();
+    });
+    Ok(done.into_inner().unwrap_or_default())
 }
 
 fn pool(threads: usize) -> Result<Arc<ThreadPool>> {

@@ -28,7 +28,7 @@ type Held<'py> = (Bound<'py, PyBytes>, Option<Vec<u32>>);
 #[pymethods]
 impl BasketBranch {
     #[new]
-    #[pyo3(signature = (name, dtype, edges, seeks, sizes, *, stored=None, packed=None, entry=None, header=None, counter=None, held=Vec::new()))]
+    #[pyo3(signature = (name, dtype, edges, seeks, sizes, *, stored=None, packed=None, entry=None, header=None, counter=None, held=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         name: &str,
@@ -41,7 +41,7 @@ impl BasketBranch {
         entry: Option<(usize, usize, usize)>,
         header: Option<usize>,
         counter: Option<&Bound<'_, BasketBranch>>,
-        held: Vec<Held<'_>>,
+        held: Option<Vec<Held<'_>>>,
     ) -> PyResult<BasketBranch> {
         let number = number(dtype, stored, packed)?;
         let layout = match (entry, header) {
@@ -50,8 +50,10 @@ impl BasketBranch {
             _ => return Err(PyValueError::new_err("a branch has either numbers or lists: give entry or header")),
         };
         let in_file = seeks.into_iter().zip(sizes).map(|(start, size)| Place::Stored { start, size });
-        let held =
-            held.into_iter().map(|(content, starts)| Place::Held { content: content.as_bytes().to_vec(), starts });
+        let held = held
+            .into_iter()
+            .flatten()
+            .map(|(content, starts)| Place::Held { content: content.as_bytes().to_vec(), starts });
         let branch = Branch::new(name, number, layout, edges, in_file.chain(held).collect());
         Ok(BasketBranch(Arc::new(branch.map_err(PyValueError::new_err)?)))
     }
@@ -129,7 +131,7 @@ impl BasketReader {
     /// A local file of this size and time; without a time a file of which ranges are given with each read.
     #[new]
     #[pyo3(signature = (path, size, modified=None))]
-    fn new(path: PathBuf, size: u64, modified: Option<u128>) -> PyResult<BasketReader> {
+    fn new(path: PathBuf, size: u64, modified: Option<i128>) -> PyResult<BasketReader> {
         let origin = match modified {
             Some(modified) => Origin::Local(LocalFile::open(&path, size, modified)?),
             None => Origin::Fetched(Ranges::new(size, Vec::new())),
@@ -150,6 +152,11 @@ impl BasketReader {
         fetched: Option<Vec<(u64, Vec<u8>)>>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let branches: Vec<Arc<Branch>> = branches.iter().map(|branch| branch.get().0.clone()).collect();
+        if let Some(short) = branches.iter().find(|branch| !(start <= stop && stop <= branch.entries())) {
+            let (name, entries) = (short.name(), short.entries());
+            let message = format!("{}: branch '{name}': entries {start} to {stop} of {entries}", self.path);
+            return Err(PyValueError::new_err(message));
+        }
         let read = py.detach(|| {
             self.with(|reader| {
                 if let Some(ranges) = fetched {

@@ -10,6 +10,9 @@ use crate::error::Fault;
 use crate::key::Key;
 use crate::number::{Number, Type};
 
+/// Entries that a basket without a table of offsets may have: nothing in it says how many there are.
+const MOST_ENTRIES: usize = 1 << 27;
+
 /// The bytes of a basket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source<'b> {
@@ -40,6 +43,19 @@ impl<'b> Source<'b> {
         }
     }
 
+    /// Check that a table of offsets can be as long as so many entries need it, before room is made for them.
+    fn check_table(&self, entries: usize) -> Result<(), Fault> {
+        let most = match self {
+            Source::Stored(_, key) if key.object > key.content => ((key.object - key.content) / 4).saturating_sub(1),
+            Source::Held(_, Some(starts)) => starts.len(),
+            Source::Stored(..) | Source::Held(_, None) => MOST_ENTRIES,
+        };
+        if entries <= most {
+            return Ok(());
+        }
+        Err(Fault::Damaged(format!("it has offsets for {most} entries instead of {entries}")))
+    }
+
     /// How many numbers it holds for so many entries, or why it cannot.
     pub fn numbers(&self, branch: &Branch, entries: usize) -> Result<usize, Fault> {
         let (content, size) = (self.content(), branch.number().stored_size());
@@ -50,6 +66,7 @@ impl<'b> Source<'b> {
             }
             Layout::Numbers { length, .. } => Ok(entries * length),
             Layout::Lists { header, .. } => {
+                self.check_table(entries)?;
                 let numbers = entries.checked_mul(*header).and_then(|headers| content.checked_sub(headers));
                 let whole = numbers.filter(|bytes| bytes % size == 0);
                 whole.map(|bytes| bytes / size).ok_or_else(Fault::lists)
@@ -154,10 +171,7 @@ impl Table<'_> {
         match self {
             Table::Behind(table, key) => {
                 let table = table.get(4..).unwrap_or_default().as_chunks::<4>().0;
-                let Some(found) = table.get(..entries) else {
-                    let message = format!("it has offsets for {} entries instead of {entries}", table.len());
-                    return Err(Fault::Damaged(message));
-                };
+                let found = table.get(..entries).ok_or_else(Fault::lists)?;
                 let key = *key as u32;
                 starts.extend(found.iter().map(|start| u32::from_be_bytes(*start).wrapping_sub(key)));
             }

@@ -1,8 +1,8 @@
 //! What is known of a branch before it is read.
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::number::Number;
 
@@ -67,8 +67,8 @@ pub struct Branch {
     id: u64,
     /// For each basket what it has in common with others of the same value: their tables of offsets were compared.
     groups: Vec<AtomicU64>,
-    /// Its lists once were seen to differ from those of a branch whose baskets have the same sizes.
-    alone: AtomicBool,
+    /// Branches whose lists once were seen to differ from its own, though their baskets have the same sizes.
+    apart: Mutex<Vec<u64>>,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -93,7 +93,7 @@ impl Branch {
         }
         let groups = places.iter().map(|_| AtomicU64::new(0)).collect();
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Branch { name: name.to_owned(), number, layout, edges, places, id, groups, alone: AtomicBool::new(false) })
+        Ok(Branch { name: name.to_owned(), number, layout, edges, places, id, groups, apart: Mutex::default() })
     }
 
     /// Its name, for messages.
@@ -163,15 +163,20 @@ impl Branch {
     /// Forget what earlier reads learned, so that the next one verifies everything again.
     pub fn forget(&self) {
         self.groups.iter().for_each(|group| group.store(0, Ordering::Relaxed));
-        self.alone.store(false, Ordering::Relaxed);
+        if let Ok(mut apart) = self.apart.lock() {
+            apart.clear();
+        }
     }
 
-    pub(crate) fn is_alone(&self) -> bool {
-        self.alone.load(Ordering::Relaxed)
+    /// Whether its lists were seen to differ from those of another.
+    pub(crate) fn is_apart_from(&self, other: &Branch) -> bool {
+        self.apart.lock().is_ok_and(|apart| apart.contains(&other.id))
     }
 
-    pub(crate) fn set_alone(&self) {
-        self.alone.store(true, Ordering::Relaxed);
+    pub(crate) fn set_apart_from(&self, other: &Branch) {
+        if let Ok(mut apart) = self.apart.lock() {
+            apart.push(other.id);
+        }
     }
 }
 
@@ -220,5 +225,9 @@ mod tests {
         all[1].set_known_as(&all[0], 0);
         all[2].set_known_as(&all[0], 0);
         assert!(all[1].is_known_as(&all[2], 0) && all[2].is_known_as(&all[0], 0));
+        all[1].set_apart_from(&all[0]);
+        assert!(all[1].is_apart_from(&all[0]) && !all[1].is_apart_from(&all[2]));
+        all[1].forget();
+        assert!(!all[1].is_apart_from(&all[0]) && !all[1].is_known_as(&all[2], 0));
     }
 }

@@ -26,12 +26,12 @@ pub trait Bytes: Sync {
 pub struct LocalFile {
     file: File,
     size: u64,
-    modified: u128,
+    modified: i128,
 }
 
 impl LocalFile {
     /// Open a file that must have this size and this time of its last change, in nanoseconds since 1970.
-    pub fn open(path: &Path, size: u64, modified: u128) -> io::Result<LocalFile> {
+    pub fn open(path: &Path, size: u64, modified: i128) -> io::Result<LocalFile> {
         Ok(LocalFile { file: File::open(path)?, size, modified })
     }
 }
@@ -43,7 +43,10 @@ impl Bytes for LocalFile {
 
     fn check_unchanged(&self) -> Result<(), Fault> {
         let found = self.file.metadata()?;
-        let modified = found.modified()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        let modified = match found.modified()?.duration_since(UNIX_EPOCH) {
+            Ok(since) => since.as_nanos() as i128,
+            Err(before) => -(before.duration().as_nanos() as i128),
+        };
         let same = found.len() == self.size && modified == self.modified;
         if same { Ok(()) } else { Err(Fault::Changed) }
     }

@@ -35,7 +35,7 @@ pub enum Fault {
     Damaged(String),
     /// There are no threads to work with.
     #[error("{0}")]
-    Threads(#[from] mlaas4hep_core::Error),
+    Threads(String),
 }
 
 impl Fault {
@@ -45,9 +45,14 @@ impl Fault {
     }
 }
 
+/// The name between the quotes that Python would take.
+fn quoted(name: &str) -> String {
+    if name.contains('\'') && !name.contains('"') { format!("\"{name}\"") } else { format!("'{name}'") }
+}
+
 /// What is wrong with which entries of which branch.
 #[derive(Debug, thiserror::Error)]
-#[error("branch '{branch}', entries {} to {}: {fault}", entries.start, entries.end)]
+#[error("branch {}, entries {} to {}: {fault}", quoted(branch), entries.start, entries.end)]
 pub struct Error {
     /// The name of the branch.
     pub branch: String,

@@ -61,6 +61,9 @@ pub(crate) fn fetch<B: Bytes>(
     baskets: &[Option<(u64, usize)>],
     threads: Option<usize>,
 ) -> Result<Fetched, Failed> {
+    if baskets.is_empty() {
+        return Ok(Fetched::default());
+    }
     let first = baskets.iter().position(Option::is_some).unwrap_or_default();
     let there = bytes.size().map_err(|fault| (first, fault))?;
     for (position, (start, size)) in baskets.iter().enumerate().filter_map(|(at, basket)| Some((at, (*basket)?))) {

@@ -141,11 +141,11 @@ impl<'w, B: Bytes> Work<'w, B> {
 
     /// Note whether the lists of a basket are those of its leader's.
     fn compared(&self, leaders: &[usize], item: &Item, equal: bool) {
-        let branch = &self.branches[item.branch];
+        let (branch, leader) = (&self.branches[item.branch], &self.branches[leaders[item.branch]]);
         if equal {
-            branch.set_known_as(&self.branches[leaders[item.branch]], item.basket);
+            branch.set_known_as(leader, item.basket);
         } else {
-            branch.set_alone();
+            branch.set_apart_from(leader);
             self.differ.store(true, Ordering::Relaxed);
         }
     }

@@ -15,7 +15,8 @@ pub(crate) fn leaders(branches: &[Arc<Branch>], items: &Items) -> Vec<usize> {
             leaders.push(position);
             continue;
         }
-        let candidate = |leader: &&usize| !branch.is_alone() && may_share(items, **leader, position);
+        let candidate =
+            |leader: &&usize| !branch.is_apart_from(&branches[**leader]) && may_share(items, **leader, position);
         match known.iter().find(candidate) {
             Some(leader) => leaders.push(*leader),
             None => {

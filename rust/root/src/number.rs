@@ -99,7 +99,8 @@ impl Number {
 
     /// Convert all numbers of `from` into `into`, which must have room for exactly as many.
     pub(crate) fn decode(self, from: &[u8], into: &mut [u8]) -> Result<(), Fault> {
-        if from.len() / self.stored_size() * self.size() != into.len() || from.len() % self.stored_size() != 0 {
+        if from.len() / self.stored_size() * self.size() != into.len() || !from.len().is_multiple_of(self.stored_size())
+        {
             let message = format!("{} bytes are no whole numbers of {} bytes", from.len(), self.stored_size());
             return Err(Fault::Damaged(message));
         }
@@ -132,13 +133,21 @@ impl Number {
     }
 }
 
-/// The value of exponent, sign and mantissa. The lowest bit above the mantissa counts as one of the exponent's.
+/// The bit that a NaN has once it was calculated with.
+const QUIET: u64 = 1 << 51;
+
+/// The value of exponent, sign and mantissa. The lowest bit above the mantissa counts as one of the exponent's. NaNs come
+/// as multiplication with the sign leaves them: quiet, and as they were.
 #[inline(always)]
 fn truncated([exponent, high, low]: [u8; 3], bits: u32) -> f64 {
     let mantissa = u32::from(u16::from_be_bytes([high, low]));
-    let sign = if mantissa & (1 << (bits + 1)) != 0 { -1.0 } else { 1.0 };
+    let negative = mantissa & (1 << (bits + 1)) != 0;
     let found = (u32::from(exponent) << 23) | ((mantissa & ((1 << (bits + 1)) - 1)) << (23 - bits));
-    f64::from(f32::from_bits(found)) * sign
+    match f64::from(f32::from_bits(found)) {
+        nan if nan.is_nan() => f64::from_bits(nan.to_bits() | QUIET),
+        found if negative => -found,
+        found => found,
+    }
 }
 
 #[inline(always)]

@@ -31,7 +31,7 @@ pub(crate) fn run<T: Send, K: Send + Default>(
             kept.failed = Some(failed);
         }
     });
-    let mut done = done.map_err(|error| (0, Fault::Threads(error)))?;
+    let mut done = done.map_err(|error| (0, Fault::Threads(error.to_string())))?;
     match done.iter_mut().filter_map(|kept| kept.failed.take()).min_by_key(|(position, _)| *position) {
         Some(failed) => Err(failed),
         None => Ok(done.into_iter().map(|kept| kept.kept).collect()),
