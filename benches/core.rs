@@ -10,8 +10,10 @@ use mlaas4hep_core::expr::Program;
 use mlaas4hep_core::plan::{Options, Plan};
 use mlaas4hep_core::run::{Output, run};
 use mlaas4hep_core::scan::scan;
-use mlaas4hep_core::schedule::splitmix64;
 use mlaas4hep_core::schema::Kind;
+
+mod random;
+use random::{length, uniform};
 
 const EVENTS: usize = 50_000;
 const FLAT: usize = 26;
@@ -23,21 +25,6 @@ const COLLECTIONS: [(&str, usize, u64, f64); 4] =
 struct Columns {
     flat: Vec<(String, Vec<f32>)>,
     jagged: Vec<(String, Vec<i64>, Vec<f32>)>,
-}
-
-fn uniform(state: &mut u64) -> f64 {
-    *state += 1;
-    (splitmix64(*state) >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// A Poisson number by Knuth's product of uniform numbers, cut at `most`.
-fn length(state: &mut u64, mean: f64, most: u64) -> u64 {
-    let (limit, mut product, mut number) = ((-mean).exp(), uniform(state), 0);
-    while product > limit {
-        product *= uniform(state);
-        number += 1;
-    }
-    number.min(most)
 }
 
 fn columns() -> Columns {

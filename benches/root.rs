@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use libdeflater::{CompressionLvl, Compressor};
-use mlaas4hep_core::schedule::splitmix64;
-use mlaas4hep_root::{Branch, Layout, Number, Place, Ranges, Reader, Stored, Type, decompress};
+use mlaas4hep_root::{Branch, DType, Layout, Number, Place, Ranges, Reader, Stored, decompress};
 use twox_hash::XxHash64;
+
+mod random;
+use random::{length, uniform};
 
 const EVENTS: usize = 100_000;
 const BASKET: usize = 8_000;
@@ -27,24 +29,9 @@ struct File {
     blocks: Vec<(usize, usize, usize)>,
 }
 
-fn uniform(state: &mut u64) -> f64 {
-    *state += 1;
-    (splitmix64(*state) >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 /// A number about 50, as twelve uniform ones give it.
 fn normal(state: &mut u64) -> f32 {
     (50.0 + 20.0 * ((0..12).map(|_| uniform(state)).sum::<f64>() - 6.0)) as f32
-}
-
-/// A Poisson number by Knuth's product of uniform numbers, cut at `most`.
-fn length(state: &mut u64, mean: f64, most: u64) -> u64 {
-    let (limit, mut product, mut number) = ((-mean).exp(), uniform(state), 0);
-    while product > limit {
-        product *= uniform(state);
-        number += 1;
-    }
-    number.min(most)
 }
 
 impl File {
@@ -84,7 +71,7 @@ impl File {
             places.push(self.basket(codec, &content, &table));
             edges.push(stop as u64);
         }
-        let number = Number::new(Type::Float32, Stored::Same).expect("fits");
+        let number = Number::new(DType::Float32, Stored::Same).expect("fits");
         let layout = match lengths {
             None => Layout::Numbers { length: 1, stride: 4, skip: 0 },
             Some(_) => Layout::Lists { header: 0, counter: None },

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,15 +18,6 @@ from benches.race import Contestant, race
 
 EVENTS, CHUNK, FILES = 200_000, 100_000, 100
 BASKETS = {"small baskets": SMALL, "large baskets": LARGE}
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a folder for files, which are removed in the end."""
-    path = tmp_path_factory.mktemp("files")
-    yield path
-    for file in path.iterdir():
-        file.unlink()
 
 
 def scanned(path: Path) -> m.Specs:

@@ -1,7 +1,7 @@
 """ROOT files to columns: our reader against uproot, and both passes against reading alone."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,6 @@ EVENTS, THREADS = 200_000, 2
 BASKETS = {"small baskets": SMALL, "large baskets": LARGE}
 ORIGINAL = 28_500_000
 """Events of the workload for which the original took 7 to 8 hours."""
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a folder for files, which are removed in the end."""
-    path = tmp_path_factory.mktemp("reading")
-    yield path
-    for file in path.iterdir():
-        file.unlink()
 
 
 def inputs(path: Path) -> list[str]:

@@ -13,7 +13,6 @@ __all__ = [
     "Run",
     "Schedule",
     "Specs",
-    "clear_spare",
     "default_threads",
     "evaluate",
     "held",
@@ -193,7 +192,6 @@ def evaluate(
     data: object, formula: str, threads: int | None
 ) -> tuple[NDArray[Any], NDArray[np.int64] | None, NDArray[np.bool_] | None]: ...
 def schema(columns: object, formulas: list[str] | None = None) -> dict[str, tuple[str, str]]: ...
-def clear_spare() -> None: ...
 def default_threads() -> int: ...
 def parts(
     seed: int, file: int, start: int, stop: int, split: tuple[float, float, float], identifiers: list[NDArray[Any]]

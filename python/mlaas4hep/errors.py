@@ -21,6 +21,7 @@ __all__ = [
     "ReadError",
     "SourceError",
     "SpecsError",
+    "first_line",
     "nearest",
     "note",
 ]
@@ -86,6 +87,12 @@ class Note(UserWarning):
 def note(text: str) -> None:
     """Tell the user ``text``: a warning of category :class:`Note`, which the command line prints as a line."""
     warnings.warn(text, Note, stacklevel=3)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an exception of another library says, or its name if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

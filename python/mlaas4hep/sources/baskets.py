@@ -16,7 +16,7 @@ from uproot.models.TBasket import Model_TBasket
 from uproot.source.chunk import Chunk
 from uproot.source.cursor import Cursor
 
-from mlaas4hep.errors import ReadError
+from mlaas4hep.errors import ReadError, first_line
 from mlaas4hep.sources.branch import Column
 from mlaas4hep.sources.kinds import Layout
 from mlaas4hep.sources.localfile import LocalFile, TooShort
@@ -233,8 +233,7 @@ def _strings(offsets: NDArray[np.int64], content: bytes) -> NDArray[Any]:
 
 def _words(error: Exception) -> str:
     """The cause in plain words: the first line of the exception, and what it means where that is known."""
-    lines = str(error).strip().splitlines()
-    text = lines[0].strip() if lines else type(error).__name__
+    text = first_line(error)
     about = f"{type(error).__module__}.{type(error).__qualname__} {text}".lower()
     if any(word in about for word in ("zlib", "lzma", "compress", "checksum")):
         return f"the compressed data are damaged ({text})"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import uproot
 from uproot.source.file import MultithreadedFileSource
 
-from mlaas4hep.errors import ParamsError, SourceError, nearest
+from mlaas4hep.errors import ParamsError, SourceError, first_line, nearest
 from mlaas4hep.sources.branch import Branch
 from mlaas4hep.sources.kinds import UNKNOWN, Layout, layouts_of
 from mlaas4hep.sources.native import NativeBranch, counters_of
@@ -130,7 +130,7 @@ def _learn(path: str, name: str, tree: Any) -> Known:
     try:
         counters = {id(counter) for branch, _ in branches.values() for counter in counters_of(branch)}
     except Exception as error:
-        raise SourceError(f"{path}: tree {name!r} is damaged: {_line(error)}") from error
+        raise SourceError(f"{path}: tree {name!r} is damaged: {first_line(error)}") from error
     described = {n: _describe(n, branch, layout, id(branch) in counters) for n, (branch, layout) in branches.items()}
     return Known(name, int(tree.num_entries), branches, described)
 
@@ -151,7 +151,7 @@ def _open(path: str) -> Any:
             array_cache=None,
         )
     except Exception as error:
-        raise SourceError(f"{path}: the ROOT file is truncated or damaged: {_line(error)}") from error
+        raise SourceError(f"{path}: the ROOT file is truncated or damaged: {first_line(error)}") from error
     if size < file.file.fEND:
         file.close()
         raise SourceError(f"{path}: the ROOT file is truncated: {size} bytes instead of {file.file.fEND}")
@@ -163,7 +163,7 @@ def _keys(path: str, file: Any) -> dict[str, str]:
     try:
         classes = file.classnames(recursive=True, cycle=True)
     except Exception as error:
-        raise SourceError(f"{path}: its list of objects is damaged: {_line(error)}") from error
+        raise SourceError(f"{path}: its list of objects is damaged: {first_line(error)}") from error
     newest: dict[str, int] = {}
     for key, classname in classes.items():
         if classname in TREES:
@@ -204,7 +204,7 @@ def _tree(path: str, file: Any, key: str) -> Any:
     try:
         return file[key]
     except Exception as error:
-        raise SourceError(f"{path}: tree {key!r} is damaged: {_line(error)}") from error
+        raise SourceError(f"{path}: tree {key!r} is damaged: {first_line(error)}") from error
 
 
 def _named(tree: Any) -> Iterator[tuple[str, Any]]:
@@ -257,11 +257,6 @@ def _describe(name: str, branch: Any, layout: Layout, counter: bool) -> Branch:
     if layout.kind == "other":
         reader = ""
     return Branch(name, layout.kind, number, typename, counter, why_not, reader, layout.why_uproot)
-
-
-def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
 
 
 def _shorten(names: Sequence[str]) -> str:

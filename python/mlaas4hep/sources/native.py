@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.errors import ReadError
+from mlaas4hep.errors import ReadError, first_line
 from mlaas4hep.sources.kinds import Layout, layouts_of
 
 __all__ = ["NativeBranch", "basket_edges", "counters_of", "describe"]
@@ -38,8 +38,9 @@ def basket_edges(branch: Any, where: str) -> list[int]:
         edges = [int(edge) for edge in branch.entry_offsets]  # old files have floats
         _ = branch.embedded_baskets
     except Exception as error:
-        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ReadError(f"{where}: its list of baskets is damaged: the data are damaged ({text})") from error
+        raise ReadError(
+            f"{where}: its list of baskets is damaged: the data are damaged ({first_line(error)})"
+        ) from error
     if edges[0] != 0 or any(stop < start for start, stop in pairwise(edges)):
         raise ReadError(f"{where}: its list of baskets is damaged: they do not begin at 0 or go back")
     return edges

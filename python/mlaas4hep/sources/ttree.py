@@ -1,6 +1,5 @@
 """TTrees in local ROOT files: uproot knows where everything lies, the Rust core reads it, or uproot where it cannot."""
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from typing import Any
@@ -113,7 +112,7 @@ class TTreeSource:
         return self._readers.setdefault(name, BranchReader(branch, name, layout, self._file))
 
     def _by_uproot(self, readers: dict[str, BranchReader], start: int, stop: int) -> dict[str, Column]:
-        threads = self._threads or os.cpu_count() or 1
+        threads = self._threads or _rust.default_threads()
         if threads == 1 or len(readers) == 1:
             return _share({name: reader.read(start, stop) for name, reader in readers.items()}, readers.values())
         if self._executor is None:

@@ -24,7 +24,7 @@ mod _rust {
     #[pymodule_export]
     use crate::pool::default_threads;
     #[pymodule_export]
-    use crate::root::{BasketBranch, BasketReader, clear_spare};
+    use crate::root::{BasketBranch, BasketReader};
     #[pymodule_export]
     use crate::scan::scan;
     #[pymodule_export]

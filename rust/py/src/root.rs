@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use mlaas4hep_root::{
-    Branch, Buffer, Bytes, Column, Fault, Layout, LocalFile, Number, Place, Ranges, Reader, Stored, Type,
+    Branch, Buffer, Bytes, Column, DType, Fault, Layout, LocalFile, Number, Place, Ranges, Reader, Stored,
 };
 use numpy::ndarray::ArrayView1;
 use numpy::{Element, PyArray1};
@@ -68,25 +68,8 @@ fn number(dtype: &str, stored: Option<&str>, packed: Option<(f64, f64, u32)>) ->
         (None, Some((low, high, bits))) => Stored::Scaled { low, high, bits },
         _ => return Err(PyValueError::new_err("numbers cannot be stored so")),
     };
-    let kind = kind(dtype).and_then(|kind| Number::new(kind, stored));
-    kind.ok_or_else(|| PyValueError::new_err(format!("numbers of type {dtype} cannot be stored so")))
-}
-
-fn kind(dtype: &str) -> Option<Type> {
-    Some(match dtype {
-        "bool" => Type::Bool,
-        "int8" => Type::Int8,
-        "int16" => Type::Int16,
-        "int32" => Type::Int32,
-        "int64" => Type::Int64,
-        "uint8" => Type::UInt8,
-        "uint16" => Type::UInt16,
-        "uint32" => Type::UInt32,
-        "uint64" => Type::UInt64,
-        "float32" => Type::Float32,
-        "float64" => Type::Float64,
-        _ => return None,
-    })
+    let number = DType::from_name(dtype).and_then(|dtype| Number::new(dtype, stored));
+    number.ok_or_else(|| PyValueError::new_err(format!("numbers of type {dtype} cannot be stored so")))
 }
 
 /// Where bytes come from.
@@ -169,7 +152,7 @@ impl BasketReader {
         let memory = Bound::new(py, Memory(read.buffer))?;
         let mut offsets: Vec<(Range<usize>, Bound<'py, PyAny>)> = Vec::new();
         let columns = branches.iter().zip(read.columns);
-        columns.map(|(branch, column)| array(&memory, branch.number().kind(), column, &mut offsets)).collect()
+        columns.map(|(branch, column)| array(&memory, branch.number().dtype(), column, &mut offsets)).collect()
     }
 
     /// The ranges of the file that a read would fetch.
@@ -210,23 +193,23 @@ struct Memory(Buffer);
 /// The array of a flat column, or the pair of a jagged one; arrays of offsets that were made are used again.
 fn array<'py>(
     memory: &Bound<'py, Memory>,
-    kind: Type,
+    dtype: DType,
     column: Column,
     known: &mut Vec<(Range<usize>, Bound<'py, PyAny>)>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = memory.py();
-    let content = match kind {
-        Type::Bool => view::<u8>(memory, column.content)?.call_method1(intern!(py, "view"), ("bool",))?,
-        Type::Int8 => view::<i8>(memory, column.content)?,
-        Type::Int16 => view::<i16>(memory, column.content)?,
-        Type::Int32 => view::<i32>(memory, column.content)?,
-        Type::Int64 => view::<i64>(memory, column.content)?,
-        Type::UInt8 => view::<u8>(memory, column.content)?,
-        Type::UInt16 => view::<u16>(memory, column.content)?,
-        Type::UInt32 => view::<u32>(memory, column.content)?,
-        Type::UInt64 => view::<u64>(memory, column.content)?,
-        Type::Float32 => view::<f32>(memory, column.content)?,
-        Type::Float64 => view::<f64>(memory, column.content)?,
+    let content = match dtype {
+        DType::Bool => view::<u8>(memory, column.content)?.call_method1(intern!(py, "view"), ("bool",))?,
+        DType::Int8 => view::<i8>(memory, column.content)?,
+        DType::Int16 => view::<i16>(memory, column.content)?,
+        DType::Int32 => view::<i32>(memory, column.content)?,
+        DType::Int64 => view::<i64>(memory, column.content)?,
+        DType::UInt8 => view::<u8>(memory, column.content)?,
+        DType::UInt16 => view::<u16>(memory, column.content)?,
+        DType::UInt32 => view::<u32>(memory, column.content)?,
+        DType::UInt64 => view::<u64>(memory, column.content)?,
+        DType::Float32 => view::<f32>(memory, column.content)?,
+        DType::Float64 => view::<f64>(memory, column.content)?,
     };
     let Some(range) = column.offsets else { return Ok(content) };
     let offsets = match known.iter().find(|(other, _)| *other == range) {
@@ -248,10 +231,4 @@ fn view<'py, T: Element + bytemuck::AnyBitPattern>(
     let numbers: &[T] = bytemuck::try_cast_slice(bytes).map_err(|error| PyValueError::new_err(error.to_string()))?;
     // SAFETY: the memory is kept alive by the array, never moves, and nobody but holders of such arrays sees it.
     Ok(unsafe { PyArray1::borrow_from_array(&ArrayView1::from(numbers), memory.clone().into_any()) }.into_any())
-}
-
-/// Give back memory that was kept for later reads.
-#[pyfunction]
-pub(crate) fn clear_spare() {
-    mlaas4hep_root::clear_spare();
 }

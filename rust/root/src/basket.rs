@@ -3,12 +3,15 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use mlaas4hep_core::schema::DType;
+
 use crate::block;
 use crate::branch::{Branch, Layout, Place};
 use crate::bytes::Bytes;
 use crate::error::Fault;
+use crate::fetch;
 use crate::key::Key;
-use crate::number::{Number, Type};
+use crate::number::Number;
 
 /// Entries that a basket without a table of offsets may have: nothing in it says how many there are.
 const MOST_ENTRIES: usize = 1 << 27;
@@ -279,48 +282,37 @@ fn read_counts<B: Bytes>(bytes: &B, counter: &Branch, entries: &Range<u64>) -> R
         let values = decode_once(bytes, counter, basket)?;
         let first = entries.start.saturating_sub(span.start) as usize;
         let stop = (entries.end.min(span.end) - span.start) as usize;
-        let found = integers(counter.number().kind(), &values).ok_or_else(Fault::lists)?;
+        let found = integers(counter.number().dtype(), &values).ok_or_else(Fault::lists)?;
         counts.extend(found.get(first..stop).ok_or_else(Fault::lists)?);
     }
     Ok(counts)
 }
 
-fn integers(kind: Type, bytes: &[u8]) -> Option<Vec<i64>> {
+fn integers(dtype: DType, bytes: &[u8]) -> Option<Vec<i64>> {
     macro_rules! of {
         ($type:ty) => {{
             let whole = bytes.as_chunks::<{ size_of::<$type>() }>().0.iter();
             whole.map(|bytes| i64::try_from(<$type>::from_ne_bytes(*bytes)).ok()).collect()
         }};
     }
-    match kind {
-        Type::Bool | Type::Float32 | Type::Float64 => None,
-        Type::Int8 => of!(i8),
-        Type::Int16 => of!(i16),
-        Type::Int32 => of!(i32),
-        Type::Int64 => of!(i64),
-        Type::UInt8 => of!(u8),
-        Type::UInt16 => of!(u16),
-        Type::UInt32 => of!(u32),
-        Type::UInt64 => of!(u64),
+    match dtype {
+        DType::Bool | DType::Float32 | DType::Float64 => None,
+        DType::Int8 => of!(i8),
+        DType::Int16 => of!(i16),
+        DType::Int32 => of!(i32),
+        DType::Int64 => of!(i64),
+        DType::UInt8 => of!(u8),
+        DType::UInt16 => of!(u16),
+        DType::UInt32 => of!(u32),
+        DType::UInt64 => of!(u64),
     }
 }
 
 /// The numbers of one basket, fetched and decoded by itself.
 pub fn decode_once<B: Bytes>(bytes: &B, branch: &Branch, basket: usize) -> Result<Vec<u8>, Fault> {
     let place = branch.place(basket);
-    let fetched = match place {
-        Place::Held { .. } => Vec::new(),
-        Place::Stored { start, size } => {
-            let (stop, there) = (start.saturating_add(*size as u64), bytes.size()?);
-            if stop > there {
-                return Err(Fault::TooShort { size: there, stop });
-            }
-            let mut fetched = vec![0; *size];
-            bytes.read(*start, &mut fetched)?;
-            fetched
-        }
-    };
-    let (source, span) = (Source::of(place, &fetched)?, branch.span(basket));
+    let fetched = fetch::fetch(bytes, &[place.in_file()], Some(1)).map_err(|(_, fault)| fault)?;
+    let (source, span) = (Source::of(place, fetched.basket(0))?, branch.span(basket));
     let numbers = source.numbers(branch, (span.end - span.start) as usize)?;
     let mut into = vec![0; numbers * branch.number().size()];
     Scratch::default().decode(bytes, branch, span, source, Depth::Whole, &mut into)?;

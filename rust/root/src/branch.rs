@@ -183,10 +183,11 @@ impl Branch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::number::{Stored, Type};
+    use crate::number::Stored;
+    use mlaas4hep_core::schema::DType;
 
     fn branch(edges: &[u64]) -> Result<Branch, String> {
-        let number = Number::new(Type::Int32, Stored::Same).unwrap();
+        let number = Number::new(DType::Int32, Stored::Same).unwrap();
         let places = edges[1..].iter().map(|_| Place::Stored { start: 0, size: 0 }).collect();
         Branch::new("x", number, Layout::Lists { header: 0, counter: None }, edges.to_vec(), places)
     }
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn numbers_must_fit_their_entry() {
-        let number = Number::new(Type::Int32, Stored::Same).unwrap();
+        let number = Number::new(DType::Int32, Stored::Same).unwrap();
         let of = |length, stride, skip| {
             Branch::new("x", number, Layout::Numbers { length, stride, skip }, vec![0], Vec::new()).is_ok()
         };

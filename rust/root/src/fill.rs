@@ -160,7 +160,7 @@ impl<'w, B: Bytes> Work<'w, B> {
         let (columns, size) = self.layout(items, leaders);
         let mut buffer = Buffer::of(size);
         let mut split = Split { rest: buffer.bytes_mut(), at: 0 };
-        let mut work: Vec<Vec<Placed<'_>>> = Vec::with_capacity(self.branches.len());
+        let (mut all, mut all_ends) = (Vec::with_capacity(items.items.len()), Vec::with_capacity(items.items.len()));
         for (position, column) in columns.iter().enumerate() {
             let leads = leaders[position] == position;
             let mut numbers = split.take(&column.content);
@@ -171,19 +171,17 @@ impl<'w, B: Bytes> Work<'w, B> {
                 Some(ends)
             });
             let mut before = 0;
-            let placed = items.of[position].clone().map(|item| {
+            for item in items.of[position].clone() {
                 let found = &items.items[item];
                 let wanted = found.wanted_numbers(&self.branches[position], items.decoded[item].as_ref()).len();
                 let room = numbers.split_off_mut(..wanted * self.branches[position].number().size());
-                let ends = ends.as_mut().and_then(|ends| ends.split_off_mut(..8 * found.used.len()));
-                let ends = ends.map_or(Ends::None, Ends::Write);
-                before += wanted;
                 let source = sources[item].filter(|_| items.decoded[item].is_none());
-                Placed { item, source, numbers: room.unwrap_or_default(), ends, before: before - wanted }
-            });
-            work.push(placed.collect());
+                all.push(Placed { item, source, numbers: room.unwrap_or_default(), ends: Ends::None, before });
+                all_ends.push(ends.as_mut().and_then(|ends| ends.split_off_mut(..8 * found.used.len())));
+                before += wanted;
+            }
         }
-        self.fill(items, leaders, work)?;
+        self.fill(items, leaders, all, all_ends)?;
         Ok(Columns { buffer, columns })
     }
 
@@ -214,21 +212,17 @@ impl<'w, B: Bytes> Work<'w, B> {
     }
 
     /// Fill the places: first of branches whose offsets are written or known, then of those that are compared with these.
-    fn fill(&mut self, items: &Items, leaders: &[usize], work: Vec<Vec<Placed<'_>>>) -> Result<(), Failed> {
-        let mut first = Vec::new();
-        let mut second = Vec::new();
-        let mut ends: Vec<Option<&mut [u8]>> = (0..items.items.len()).map(|_| None).collect();
-        for mut placed in work.into_iter().flatten() {
-            let item = &items.items[placed.item];
-            if placed.source.is_some() && self.is_compared(leaders, item) {
-                second.push(placed);
-                continue;
-            }
-            if let Ends::Write(into) = std::mem::replace(&mut placed.ends, Ends::None) {
-                ends[placed.item] = Some(into);
-            }
-            first.push(placed);
-        }
+    /// `ends` has for each item where the ends of its lists go, if they are written.
+    fn fill(
+        &mut self,
+        items: &Items,
+        leaders: &[usize],
+        placed: Vec<Placed<'_>>,
+        mut ends: Vec<Option<&mut [u8]>>,
+    ) -> Result<(), Failed> {
+        let is_second =
+            |placed: &Placed<'_>| placed.source.is_some() && self.is_compared(leaders, &items.items[placed.item]);
+        let (mut second, mut first): (Vec<_>, Vec<_>) = placed.into_iter().partition(is_second);
         let mut lent: Vec<Option<&mut [u8]>> = ends.iter_mut().map(|ends| ends.as_deref_mut()).collect();
         for placed in &mut first {
             placed.ends = lent[placed.item].take().map_or(Ends::None, Ends::Write);

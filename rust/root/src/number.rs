@@ -1,35 +1,8 @@
 //! Numbers as a basket holds them, big-endian, to native ones.
 
+use mlaas4hep_core::schema::DType;
+
 use crate::error::Fault;
-
-/// The type of the numbers of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Type {
-    Bool,
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    UInt8,
-    UInt16,
-    UInt32,
-    UInt64,
-    Float32,
-    Float64,
-}
-
-impl Type {
-    /// Bytes of a number.
-    pub fn size(self) -> usize {
-        match self {
-            Type::Bool | Type::Int8 | Type::UInt8 => 1,
-            Type::Int16 | Type::UInt16 => 2,
-            Type::Int32 | Type::UInt32 | Type::Float32 => 4,
-            Type::Int64 | Type::UInt64 | Type::Float64 => 8,
-        }
-    }
-}
 
 /// How a number is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,37 +33,37 @@ pub enum Stored {
 /// A number of a column and how baskets hold it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Number {
-    kind: Type,
+    dtype: DType,
     stored: Stored,
 }
 
 impl Number {
     /// A number of this type, stored so. `None` where that cannot be: only floats are stored otherwise.
-    pub fn new(kind: Type, stored: Stored) -> Option<Number> {
-        let float = matches!(kind, Type::Float32 | Type::Float64);
+    pub fn new(dtype: DType, stored: Stored) -> Option<Number> {
+        let float = dtype.is_float();
         let fits = match stored {
             Stored::Same => true,
             Stored::Truncated { bits } => float && bits <= 23,
             Stored::Scaled { bits, .. } => float && bits <= 32,
             Stored::Float32 | Stored::Float64 => float,
         };
-        fits.then_some(Number { kind, stored })
+        fits.then_some(Number { dtype, stored })
     }
 
     /// The type in the column.
-    pub fn kind(self) -> Type {
-        self.kind
+    pub fn dtype(self) -> DType {
+        self.dtype
     }
 
     /// Bytes of a number in the column.
     pub fn size(self) -> usize {
-        self.kind.size()
+        self.dtype.size()
     }
 
     /// Bytes of a number in a basket.
     pub fn stored_size(self) -> usize {
         match self.stored {
-            Stored::Same => self.kind.size(),
+            Stored::Same => self.dtype.size(),
             Stored::Float32 | Stored::Scaled { .. } => 4,
             Stored::Float64 => 8,
             Stored::Truncated { .. } => 3,
@@ -104,23 +77,23 @@ impl Number {
             let message = format!("{} bytes are no whole numbers of {} bytes", from.len(), self.stored_size());
             return Err(Fault::Damaged(message));
         }
-        match (self.stored, self.kind) {
-            (Stored::Same, Type::Bool) => each(from, into, |[byte]| [u8::from(byte != 0)]),
+        match (self.stored, self.dtype) {
+            (Stored::Same, DType::Bool) => each(from, into, |[byte]| [u8::from(byte != 0)]),
             (Stored::Same, _) => swap(self.size(), from, into),
-            (Stored::Float32, Type::Float64) => {
+            (Stored::Float32, DType::Float64) => {
                 each(from, into, |bytes| f64::from(f32::from_be_bytes(bytes)).to_ne_bytes())
             }
-            (Stored::Float64, Type::Float32) => {
+            (Stored::Float64, DType::Float32) => {
                 each(from, into, |bytes| (f64::from_be_bytes(bytes) as f32).to_ne_bytes())
             }
             (Stored::Float32 | Stored::Float64, _) => swap(self.size(), from, into),
-            (Stored::Truncated { bits }, Type::Float64) => {
+            (Stored::Truncated { bits }, DType::Float64) => {
                 each(from, into, |bytes| truncated(bytes, bits).to_ne_bytes())
             }
             (Stored::Truncated { bits }, _) => {
                 each(from, into, |bytes| (truncated(bytes, bits) as f32).to_ne_bytes());
             }
-            (Stored::Scaled { low, high, bits }, Type::Float64) => {
+            (Stored::Scaled { low, high, bits }, DType::Float64) => {
                 let step = (high - low) / (1_u64 << bits) as f64;
                 each(from, into, |bytes| (f64::from(u32::from_be_bytes(bytes)) * step + low).to_ne_bytes());
             }
@@ -172,49 +145,49 @@ fn swap(size: usize, from: &[u8], into: &mut [u8]) {
 mod tests {
     use super::*;
 
-    fn decoded<const N: usize>(kind: Type, stored: Stored, from: &[u8]) -> [u8; N] {
+    fn decoded<const N: usize>(dtype: DType, stored: Stored, from: &[u8]) -> [u8; N] {
         let mut into = [0; N];
-        Number::new(kind, stored).unwrap().decode(from, &mut into).unwrap();
+        Number::new(dtype, stored).unwrap().decode(from, &mut into).unwrap();
         into
     }
 
     #[test]
     fn numbers_are_brought_into_native_order() {
         assert_eq!(
-            decoded::<4>(Type::Int16, Stored::Same, &[1, 2, 255, 254]),
+            decoded::<4>(DType::Int16, Stored::Same, &[1, 2, 255, 254]),
             258_i16.to_ne_bytes().iter().chain(&(-2_i16).to_ne_bytes()).copied().collect::<Vec<_>>()[..]
         );
-        assert_eq!(decoded(Type::Float64, Stored::Same, &1.5_f64.to_be_bytes()), 1.5_f64.to_ne_bytes());
-        assert_eq!(decoded(Type::Bool, Stored::Same, &[0, 1, 7]), [0, 1, 1]);
-        assert_eq!(decoded(Type::Float64, Stored::Float32, &0.5_f32.to_be_bytes()), 0.5_f64.to_ne_bytes());
-        assert_eq!(decoded(Type::Float32, Stored::Float64, &0.5_f64.to_be_bytes()), 0.5_f32.to_ne_bytes());
+        assert_eq!(decoded(DType::Float64, Stored::Same, &1.5_f64.to_be_bytes()), 1.5_f64.to_ne_bytes());
+        assert_eq!(decoded(DType::Bool, Stored::Same, &[0, 1, 7]), [0, 1, 1]);
+        assert_eq!(decoded(DType::Float64, Stored::Float32, &0.5_f32.to_be_bytes()), 0.5_f64.to_ne_bytes());
+        assert_eq!(decoded(DType::Float32, Stored::Float64, &0.5_f64.to_be_bytes()), 0.5_f32.to_ne_bytes());
     }
 
     #[test]
     fn packed_floats_are_unpacked() {
         let scaled = Stored::Scaled { low: -1.0, high: 1.0, bits: 2 };
-        assert_eq!(decoded(Type::Float64, scaled, &3_u32.to_be_bytes()), 0.5_f64.to_ne_bytes());
+        assert_eq!(decoded(DType::Float64, scaled, &3_u32.to_be_bytes()), 0.5_f64.to_ne_bytes());
         // 1.5 with 12 bits of mantissa: exponent 127, whose lowest bit and the mantissa's highest share the two bytes.
         let exponent = (1.5_f32.to_bits() >> 23) as u8;
         let mantissa = ((1.5_f32.to_bits() >> 11) & 0xfff) as u16;
         let [high, low] = mantissa.to_be_bytes();
         assert_eq!(
-            decoded(Type::Float32, Stored::Truncated { bits: 12 }, &[exponent, high, low]),
+            decoded(DType::Float32, Stored::Truncated { bits: 12 }, &[exponent, high, low]),
             1.5_f32.to_ne_bytes()
         );
         let [high, low] = (mantissa | (1 << 13)).to_be_bytes();
         assert_eq!(
-            decoded(Type::Float64, Stored::Truncated { bits: 12 }, &[exponent, high, low]),
+            decoded(DType::Float64, Stored::Truncated { bits: 12 }, &[exponent, high, low]),
             (-1.5_f64).to_ne_bytes()
         );
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let number = Number::new(Type::Int32, Stored::Same).unwrap();
+        let number = Number::new(DType::Int32, Stored::Same).unwrap();
         assert!(number.decode(&[0; 7], &mut [0; 4]).is_err());
         assert!(number.decode(&[0; 8], &mut [0; 4]).is_err());
-        assert!(Number::new(Type::Int32, Stored::Float32).is_none());
-        assert!(Number::new(Type::Float32, Stored::Truncated { bits: 24 }).is_none());
+        assert!(Number::new(DType::Int32, Stored::Float32).is_none());
+        assert!(Number::new(DType::Float32, Stored::Truncated { bits: 24 }).is_none());
     }
 }

@@ -60,13 +60,6 @@ impl Drop for Buffer {
     }
 }
 
-/// Give the memory back that nobody uses.
-pub fn clear_spare() {
-    if let Ok(mut spare) = SPARE.lock() {
-        spare.clear();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

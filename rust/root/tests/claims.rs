@@ -9,7 +9,7 @@ use std::sync::Arc;
 use libdeflater::{CompressionLvl, Compressor};
 use liblzma::write::XzEncoder;
 use mlaas4hep_root::{
-    Branch, Column, Columns, Error, Layout, Number, Place, Ranges, Reader, Stored, Type, decode_once,
+    Branch, Column, Columns, DType, Error, Layout, Number, Place, Ranges, Reader, Stored, decode_once,
 };
 use twox_hash::XxHash64;
 
@@ -85,7 +85,7 @@ impl File {
 }
 
 fn branch(layout: Layout, edges: &[u64], places: Vec<Place>) -> Arc<Branch> {
-    let number = Number::new(Type::Int32, Stored::Same).unwrap();
+    let number = Number::new(DType::Int32, Stored::Same).unwrap();
     Arc::new(Branch::new("x", number, layout, edges.to_vec(), places).unwrap())
 }
 

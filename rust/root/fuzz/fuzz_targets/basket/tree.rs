@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use mlaas4hep_root::{Branch, Layout, Number, Place, Stored, Type};
+use mlaas4hep_root::{Branch, Layout, Number, Place, Stored, DType};
 
 use crate::input::{Input, Noise};
 use crate::pack;
 
-const TYPES: [Type; 11] = [
-    Type::Float32,
-    Type::Int32,
-    Type::Bool,
-    Type::Int8,
-    Type::Int16,
-    Type::Int64,
-    Type::UInt8,
-    Type::UInt16,
-    Type::UInt32,
-    Type::UInt64,
-    Type::Float64,
+const TYPES: [DType; 11] = [
+    DType::Float32,
+    DType::Int32,
+    DType::Bool,
+    DType::Int8,
+    DType::Int16,
+    DType::Int64,
+    DType::UInt8,
+    DType::UInt16,
+    DType::UInt32,
+    DType::UInt64,
+    DType::Float64,
 ];
-const INTEGERS: [Type; 8] =
-    [Type::Int32, Type::Int8, Type::Int16, Type::Int64, Type::UInt8, Type::UInt16, Type::UInt32, Type::UInt64];
+const INTEGERS: [DType; 8] =
+    [DType::Int32, DType::Int8, DType::Int16, DType::Int64, DType::UInt8, DType::UInt16, DType::UInt32, DType::UInt64];
 /// A basket has fewer entries: enough for tables of offsets that are left out where only the content is wanted.
 const ENTRIES: usize = 400;
 
@@ -129,7 +129,7 @@ impl Tree {
         let baskets = places.len();
         let name = if matches!(role, Role::Lengths) { "n" } else { "x" };
         let branch = Arc::new(Branch::new(name, number, layout, edges, places)?);
-        let same = number == Number::new(number.kind(), Stored::Same).unwrap();
+        let same = number == Number::new(number.dtype(), Stored::Same).unwrap();
         Ok(Made { branch, baskets, starts, numbers: same.then_some(numbers) })
     }
 
@@ -305,8 +305,8 @@ impl Filler<'_> {
                 _ => self.noise(count * size, &mut entries.content),
             }
             for number_bytes in entries.content[begin + front..].chunks_exact(size) {
-                match number.kind() {
-                    Type::Bool => numbers.push(u8::from(number_bytes[0] != 0)),
+                match number.dtype() {
+                    DType::Bool => numbers.push(u8::from(number_bytes[0] != 0)),
                     _ if cfg!(target_endian = "little") => numbers.extend(number_bytes.iter().rev()),
                     _ => numbers.extend(number_bytes),
                 }
