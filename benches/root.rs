@@ -6,11 +6,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use libdeflater::{CompressionLvl, Compressor};
 use mlaas4hep_root::{Branch, DType, Layout, Number, Place, Ranges, Reader, Stored, decompress};
-use twox_hash::XxHash64;
 
+#[path = "../rust/root/tests/pack/mod.rs"]
+mod pack;
 mod random;
+use pack::{block, key};
 use random::{length, uniform};
 
 const EVENTS: usize = 100_000;
@@ -37,14 +38,9 @@ fn normal(state: &mut u64) -> f32 {
 impl File {
     fn basket(&mut self, codec: &str, content: &[u8], table: &[u8]) -> Place {
         let object = [content, table].concat();
-        let stored = block(codec, &object);
+        let stored = stored(codec, &object);
         let start = self.bytes.len();
-        let mut key = vec![0; KEY];
-        key[..4].copy_from_slice(&((KEY + stored.len()) as i32).to_be_bytes());
-        key[6..10].copy_from_slice(&(object.len() as i32).to_be_bytes());
-        key[14..16].copy_from_slice(&(KEY as i16).to_be_bytes());
-        key[KEY - 5..KEY - 1].copy_from_slice(&((KEY + content.len()) as i32).to_be_bytes());
-        self.bytes.extend(key);
+        self.bytes.extend(key(KEY, stored.len(), object.len(), content.len()));
         self.bytes.extend(&stored);
         self.blocks.push((start + KEY, start + KEY + stored.len(), object.len()));
         Place::Stored { start: start as u64, size: KEY + stored.len() }
@@ -81,24 +77,13 @@ impl File {
 }
 
 /// The object as one block, or as it is.
-fn block(codec: &str, object: &[u8]) -> Vec<u8> {
-    let (letters, stored) = match codec {
-        "none" => return object.to_vec(),
-        "ZLIB" => {
-            let mut compressor = Compressor::new(CompressionLvl::default());
-            let mut stored = vec![0; compressor.zlib_compress_bound(object.len())];
-            let size = compressor.zlib_compress(object, &mut stored).expect("fits");
-            stored.truncate(size);
-            (b"ZL", stored)
-        }
-        "ZSTD" => (b"ZS", zstd::bulk::compress(object, 1).expect("compresses")),
-        _ => {
-            let stored = lz4_flex::block::compress(object);
-            (b"L4", [&XxHash64::oneshot(0, &stored).to_be_bytes()[..], &stored].concat())
-        }
-    };
-    let sizes = [stored.len(), object.len()].map(|size| (size as u32).to_le_bytes());
-    [&letters[..], &[8], &sizes[0][..3], &sizes[1][..3], &stored].concat()
+fn stored(codec: &str, object: &[u8]) -> Vec<u8> {
+    match codec {
+        "none" => object.to_vec(),
+        "ZLIB" => block(b"ZL", object),
+        "ZSTD" => block(b"ZS", object),
+        _ => block(b"L4", object),
+    }
 }
 
 fn file(codec: &str) -> File {

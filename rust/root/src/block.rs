@@ -251,53 +251,14 @@ fn lzma(block: Block<'_>, into: &mut [u8]) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use libdeflater::{CompressionLvl, Compressor};
-    use std::io::Write;
+    use crate::pack::{KINDS, block, wrap};
 
     /// Blocks of at most `size` bytes each.
-    pub(crate) fn blocks(kind: &[u8; 2], data: &[u8], size: usize) -> Vec<u8> {
+    fn blocks(kind: &[u8; 2], data: &[u8], size: usize) -> Vec<u8> {
         data.chunks(size).flat_map(|chunk| block(kind, chunk)).collect()
     }
-
-    fn block(kind: &[u8; 2], data: &[u8]) -> Vec<u8> {
-        let stored = match kind {
-            b"L4" => {
-                let mut stored = vec![0; 8];
-                stored.extend(lz4_flex::block::compress(data));
-                let sum = XxHash64::oneshot(0, &stored[8..]).to_be_bytes();
-                stored[..8].copy_from_slice(&sum);
-                stored
-            }
-            b"ZS" => zstd::bulk::compress(data, 1).unwrap(),
-            b"XZ" => {
-                let mut writer = liblzma::write::XzEncoder::new(Vec::new(), 1);
-                writer.write_all(data).unwrap();
-                writer.finish().unwrap()
-            }
-            _ => deflated(kind, data),
-        };
-        let mut block = kind.to_vec();
-        block.push(8);
-        block.extend(&stored.len().to_le_bytes()[..3]);
-        block.extend(&data.len().to_le_bytes()[..3]);
-        block.extend(stored);
-        block
-    }
-
-    fn deflated(kind: &[u8; 2], data: &[u8]) -> Vec<u8> {
-        let mut compressor = Compressor::new(CompressionLvl::fastest());
-        let mut stored = vec![0; compressor.zlib_compress_bound(data.len())];
-        let written = match kind {
-            b"ZL" => compressor.zlib_compress(data, &mut stored),
-            _ => compressor.deflate_compress(data, &mut stored),
-        };
-        stored.truncate(written.unwrap());
-        stored
-    }
-
-    pub(crate) const KINDS: [&[u8; 2]; 5] = [b"ZL", b"CS", b"L4", b"ZS", b"XZ"];
 
     fn sample(size: usize) -> Vec<u8> {
         (0..size).map(|number| (number * number / 97) as u8).collect()
@@ -368,9 +329,7 @@ pub(crate) mod tests {
         stored[6..9].fill(255);
         assert!(message(&stored, 0xff_ffff).contains("more than it can"));
         for kind in [b"ZS", b"XZ"] {
-            let mut empty = kind.to_vec();
-            empty.extend([8, 0, 0, 0, 255, 255, 255]);
-            assert!(message(&empty, 0xff_ffff).contains("more than it can"));
+            assert!(message(&wrap(kind, &[], 0xff_ffff), 0xff_ffff).contains("more than it can"));
         }
         stored[0] = b'?';
         assert!(message(&stored, 100).contains("unknown kind"));

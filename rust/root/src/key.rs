@@ -63,23 +63,13 @@ fn short(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A key of 40 bytes.
-    pub(crate) fn key(stored: usize, object: usize, content: usize, entries: usize) -> Vec<u8> {
-        let mut key = vec![0; 40];
-        key[..4].copy_from_slice(&((40 + stored) as i32).to_be_bytes());
-        key[6..10].copy_from_slice(&(object as i32).to_be_bytes());
-        key[14..16].copy_from_slice(&40_i16.to_be_bytes());
-        key[31..35].copy_from_slice(&(entries as i32).to_be_bytes());
-        key[35..39].copy_from_slice(&((40 + content) as i32).to_be_bytes());
-        key
-    }
+    use crate::pack::key;
 
     #[test]
     fn a_key_says_where_the_content_ends() {
-        let mut bytes = key(8, 8, 4, 1);
+        let mut bytes = key(40, 8, 8, 4);
         bytes.extend([0; 8]);
         let found = Key::read(&bytes).unwrap();
         assert_eq!(found, Key { len: 40, total: 48, object: 8, content: 4 });
@@ -89,14 +79,14 @@ pub(crate) mod tests {
 
     #[test]
     fn a_key_that_claims_too_much_is_refused() {
-        let mut bytes = key(9, 8, 4, 1);
+        let mut bytes = key(40, 9, 8, 4);
         bytes.extend([0; 8]);
         assert!(Key::read(&bytes).unwrap_err().to_string().contains("the sizes do not fit"));
-        let mut bytes = key(8, 8, 9, 1);
+        let mut bytes = key(40, 8, 8, 9);
         bytes.extend([0; 8]);
         assert!(Key::read(&bytes).unwrap_err().to_string().contains("the position of its end"));
         for short in 0..40 {
-            assert!(Key::read(&key(0, 0, 0, 0)[..short]).is_err());
+            assert!(Key::read(&key(40, 0, 0, 0)[..short]).is_err());
         }
     }
 }

@@ -23,6 +23,9 @@ mod groups;
 mod item;
 mod key;
 mod number;
+#[cfg(test)]
+#[path = "../tests/pack/mod.rs"]
+mod pack;
 mod reader;
 mod spare;
 mod tasks;

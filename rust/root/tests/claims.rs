@@ -2,19 +2,17 @@
 
 #![cfg(test)]
 
-use std::io::Write;
+mod pack;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use libdeflater::{CompressionLvl, Compressor};
-use liblzma::write::XzEncoder;
 use mlaas4hep_root::{
     Branch, Column, Columns, DType, Error, Layout, Number, Place, Ranges, Reader, Stored, decode_once,
 };
-use twox_hash::XxHash64;
+use pack::{KINDS, block, key, wrap};
 
 const KEY: usize = 40;
-const KINDS: [&[u8; 2]; 5] = [b"ZL", b"CS", b"L4", b"ZS", b"XZ"];
 /// The most that a block can claim to hold.
 const MOST: usize = 0xff_ffff;
 const FLAT: Layout = Layout::Numbers { length: 1, stride: 4, skip: 0 };
@@ -32,11 +30,7 @@ impl File {
 
     /// A basket of an object that begins with so many bytes of content; `stored` is what there is of it in the file.
     fn basket(&mut self, stored: &[u8], object: usize, content: usize) -> Place {
-        let mut basket = vec![0; KEY];
-        basket[..4].copy_from_slice(&((KEY + stored.len()) as i32).to_be_bytes());
-        basket[6..10].copy_from_slice(&(object as i32).to_be_bytes());
-        basket[14..16].copy_from_slice(&(KEY as i16).to_be_bytes());
-        basket[KEY - 5..KEY - 1].copy_from_slice(&((KEY + content) as i32).to_be_bytes());
+        let mut basket = key(KEY, stored.len(), object, content);
         basket.extend(stored);
         self.put(&basket)
     }
@@ -97,43 +91,6 @@ fn found(columns: &Columns, Column { content, offsets }: &Column) -> (Vec<i32>, 
     (content.collect(), offsets.collect())
 }
 
-/// A block that claims to hold `size` bytes.
-fn block(kind: &[u8; 2], data: &[u8], size: usize) -> Vec<u8> {
-    let mut block = kind.to_vec();
-    block.push(8);
-    block.extend(&data.len().to_le_bytes()[..3]);
-    block.extend(&size.to_le_bytes()[..3]);
-    block.extend(data);
-    block
-}
-
-fn compressed(kind: &[u8; 2], data: &[u8]) -> Vec<u8> {
-    match kind {
-        b"L4" => {
-            let stored = lz4_flex::block::compress(data);
-            [&XxHash64::oneshot(0, &stored).to_be_bytes()[..], &stored].concat()
-        }
-        b"ZS" => zstd::bulk::compress(data, 1).unwrap(),
-        b"XZ" => {
-            let mut writer = XzEncoder::new(Vec::new(), 1);
-            writer.write_all(data).unwrap();
-            writer.finish().unwrap()
-        }
-        _ => deflated(kind, data),
-    }
-}
-
-fn deflated(kind: &[u8; 2], data: &[u8]) -> Vec<u8> {
-    let mut compressor = Compressor::new(CompressionLvl::default());
-    let mut stored = vec![0; compressor.zlib_compress_bound(data.len())];
-    let written = match kind {
-        b"ZL" => compressor.zlib_compress(data, &mut stored),
-        _ => compressor.deflate_compress(data, &mut stored),
-    };
-    stored.truncate(written.unwrap());
-    stored
-}
-
 /// Lists of two branches are taken for equal until baskets show that they are not, and then everything is read again: the
 /// ranges that were fetched are enough for that too, although the rest of an earlier basket was already in use.
 #[test]
@@ -182,7 +139,7 @@ fn blocks_of_nothing_are_refused() {
     for kind in KINDS {
         for content in [object / 4 * 4, 4] {
             let mut file = File::default();
-            let place = file.basket(&block(kind, &[], MOST).repeat(count), object, content);
+            let place = file.basket(&wrap(kind, &[], MOST).repeat(count), object, content);
             let entries = content as u64 / 4;
             let branch = branch(FLAT, &[0, entries], vec![place]);
             let wanted = "the compressed data are damaged (a block claims to hold more than it can)";
@@ -198,7 +155,7 @@ fn blocks_of_nothing_are_refused() {
 fn zeros_are_not_refused() {
     let size = 2 << 20;
     for kind in KINDS {
-        let stored = block(kind, &compressed(kind, &vec![0; size]), size);
+        let stored = block(kind, &vec![0; size]);
         let mut file = File::default();
         let place = file.basket(&stored, size, size);
         let branch = branch(FLAT, &[0, size as u64 / 4], vec![place]);

@@ -5,6 +5,7 @@
 #![no_main]
 
 mod input;
+#[path = "../../../tests/pack/mod.rs"]
 mod pack;
 mod tree;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mlaas4hep_root::{Branch, Layout, Number, Place, Stored, DType};
+use mlaas4hep_root::{Branch, DType, Layout, Number, Place, Stored};
 
 use crate::input::{Input, Noise};
 use crate::pack;

@@ -1,4 +1,6 @@
-//! Keys and blocks, as ROOT writes them.
+//! Keys and blocks, as ROOT writes them: for tests, benches and fuzzing.
+
+#![allow(clippy::unwrap_used, dead_code, missing_docs)]
 
 use std::io::Write;
 
@@ -42,7 +44,8 @@ pub fn wrap(kind: &[u8; 2], data: &[u8], size: usize) -> Vec<u8> {
     block
 }
 
-fn block(kind: &[u8; 2], data: &[u8]) -> Vec<u8> {
+/// A block that holds the data.
+pub fn block(kind: &[u8; 2], data: &[u8]) -> Vec<u8> {
     let compressed = match kind {
         b"L4" => lz4_flex::block::compress(data),
         b"ZS" => zstd::bulk::compress(data, 1).unwrap(),
@@ -53,7 +56,7 @@ fn block(kind: &[u8; 2], data: &[u8]) -> Vec<u8> {
 }
 
 fn deflated(kind: &[u8; 2], data: &[u8]) -> Vec<u8> {
-    let mut compressor = Compressor::new(CompressionLvl::fastest());
+    let mut compressor = Compressor::new(CompressionLvl::default());
     let mut compressed = vec![0; compressor.zlib_compress_bound(data.len())];
     let written = match kind {
         b"ZL" => compressor.zlib_compress(data, &mut compressed),
