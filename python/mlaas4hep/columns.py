@@ -12,7 +12,7 @@ import numpy as np
 from mlaas4hep import _rust
 from mlaas4hep.errors import ColumnError
 
-__all__ = ["adapt", "adapt_data", "is_arrow", "keep", "keep_all", "survivors"]
+__all__ = ["adapt", "adapt_data", "is_arrow", "keep", "keep_all", "slice_column", "survivors"]
 
 
 def adapt_data(data: object) -> dict[str, object]:
@@ -176,6 +176,17 @@ def keep_all(columns: Mapping[str, Any], passed: "np.ndarray[Any, Any]") -> dict
         fresh, at = places[id(offsets)]
         kept[name] = fresh, content.take(at)
     return kept
+
+
+def slice_column(column: Any, start: int, stop: int) -> Any:
+    """Return the events from ``start`` to ``stop`` of a column of a source, as views."""
+    if isinstance(column, tuple):
+        return column[0][start : stop + 1], column[1]
+    if isinstance(column, _rust.Masked):
+        return _rust.Masked(
+            slice_column(column.values, start, stop), column.mask[start:stop], valid_when=column.valid_when
+        )
+    return column[start:stop]
 
 
 def _places(offsets: "np.ndarray[Any, Any]", passed: "np.ndarray[Any, Any]") -> tuple[Any, Any]:

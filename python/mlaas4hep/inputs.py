@@ -3,7 +3,7 @@
 import operator
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -13,9 +13,11 @@ from mlaas4hep.errors import ParamsError, SourceError, nearest
 
 __all__ = [
     "Entry",
+    "Files",
     "Input",
     "is_file",
     "is_list",
+    "is_url",
     "pair_labels",
     "parse_files",
     "parse_labels",
@@ -23,11 +25,18 @@ __all__ = [
     "resolve",
 ]
 
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str | os.PathLike[str], str]
+"""What a user may give as files: one or several, a list of them, a text with commas, or files with their trees."""
+
 LISTS = (".txt", ".list")
 WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+TREE = re.compile(r"(?P<url>[A-Za-z][A-Za-z0-9+.-]+://[^/?]*/[^?]*?):(?P<tree>[^:?]*)")
+"""A URL with a colon in its path, and what stands behind the last one."""
 DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-REMOTE = "remote files are not read by this version; copy the file and give its path"
+
+Find = Callable[[str], list[str]]
+"""Returns the URLs that match a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,11 @@ class Entry(str):
 def is_list(name: str) -> bool:
     """Tell whether a file of this name is a list of inputs."""
     return name.lower().endswith(LISTS)
+
+
+def is_url(path: str) -> bool:
+    """Tell whether a text begins like a URL, as in ``root://host//path``."""
+    return URL.match(path) is not None
 
 
 def is_file(path: str) -> bool:
@@ -108,22 +122,28 @@ def parse_files(text: str) -> list[str]:
 
 
 def resolve(
-    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    files: Files,
     tree: str | None = None,
     redirector: str = "",
+    find: Find = lambda pattern: [pattern],
 ) -> list[Input]:
-    """Return the files that are meant, with globs expanded; each must exist.
+    """Return the files that are meant, with globs expanded; a local one must exist.
 
-    ``tree`` is for inputs that name none. A relative path in a list is looked for in the working directory,
-    then in the list's own folder. What exists nowhere would be looked for behind ``redirector``.
+    ``files`` may be a mapping of files to their trees. ``tree`` is for inputs that name none. A relative path in a
+    list is looked for in the working directory, then in the list's own folder. What exists nowhere here is looked for
+    behind ``redirector``. ``find`` expands the globs of URLs.
     """
+    trees: dict[str, str] = {}
+    if isinstance(files, Mapping):
+        trees = {os.fspath(path): own for path, own in files.items()}
     entries = parse_files(os.fspath(files)) if isinstance(files, (str, os.PathLike)) else list(files)
     if not entries:
         raise ParamsError("there are no input files")
     inputs: list[Input] = []
     for line, entry in enumerate(entries):
-        paths, own = _expand(entry, redirector)
-        inputs += [Input(path, own or tree, len(inputs) + at, line) for at, path in enumerate(paths)]
+        paths, own = _expand(entry, redirector, find, whole=bool(trees))
+        own = trees.get(os.fspath(entry)) or own or tree
+        inputs += [Input(path, own, len(inputs) + at, line) for at, path in enumerate(paths)]
     return inputs
 
 
@@ -164,20 +184,40 @@ def _label(text: str) -> int | str:
     return int(text) if WHOLE.fullmatch(text) else text
 
 
-def _expand(entry: str | os.PathLike[str], redirector: str) -> tuple[list[str], str | None]:
-    """The files of one input, and the tree behind the colon."""
+def _expand(entry: str | os.PathLike[str], redirector: str, find: Find, *, whole: bool) -> tuple[list[str], str | None]:
+    """The files of one input, and the tree behind the colon; ``whole``: no colon parts path and tree."""
     text = os.path.expanduser(os.fspath(entry))  # noqa: PTH111 (a Path would drop what makes a URL)
     where = f"{entry.source}, line {entry.line}: " if isinstance(entry, Entry) else ""
-    if URL.match(text):
-        raise SourceError(f"{where}{text}: {REMOTE}")
+    if is_url(text):
+        return _remote(text, find, where, whole=whole)
     folder = Path(entry.source).parent if isinstance(entry, Entry) else None
-    splits = _splits(text)
+    splits = [(text, None)] if whole else _splits(text)
     for path, tree in splits:
         found = _find(path) or (_find(str(folder / path)) if folder else [])
         if found:
             return found, tree
-    path, _ = next((split for split in reversed(splits) if Path(split[0]).suffix), splits[0])
-    raise SourceError(f"{where}{_missing(path, redirector)}")
+    path, tree = next((split for split in reversed(splits) if Path(split[0]).suffix), splits[0])
+    if redirector and not _is_folder(path):
+        return _remote(_behind(redirector, path), find, where, whole=True)[0], tree
+    raise SourceError(f"{where}{_missing(path)}")
+
+
+def _remote(text: str, find: Find, where: str, *, whole: bool) -> tuple[list[str], str | None]:
+    """The URLs of one input, and the tree behind the colon of their path."""
+    parted = None if whole else TREE.fullmatch(text)
+    url, tree = (parted["url"], parted["tree"] or None) if parted else (text, None)
+    if not has_magic(url.partition("?")[0]):
+        return [url], tree
+    found = find(url)
+    if not found:
+        raise SourceError(f"{where}{url}: no file matches this pattern")
+    return found, tree
+
+
+def _behind(redirector: str, path: str) -> str:
+    """The URL of a path behind a redirector; XRootD marks an absolute path by two slashes."""
+    slashes = "//" if redirector.startswith(("root:", "xroot:", "roots:", "xroots:")) else "/"
+    return f"{redirector.rstrip('/')}{slashes}{path.lstrip('/')}"
 
 
 def _splits(text: str) -> list[tuple[str, str | None]]:
@@ -195,17 +235,25 @@ def _find(path: str) -> list[str]:
     return sorted(name for name in found if is_file(name))
 
 
-def _missing(path: str, redirector: str) -> str:
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _missing(path: str) -> str:
     if has_magic(path):
         return f"{path}: no file matches this pattern"
+    if _is_folder(path):
+        return f"{path}: this is a folder; name its files, as in {str(Path(path) / '*.root')!r}"
     try:
-        if Path(path).is_dir():
-            return f"{path}: this is a folder; name its files, as in {str(Path(path) / '*.root')!r}"
+        Path(path).stat()
+    except FileNotFoundError:
+        return f"{path}: there is no such file{_neighbour(path)}"
     except (OSError, ValueError) as error:
         return f"{path[:60]}...: this is no path: {getattr(error, 'strerror', None) or error}"
-    if redirector:
-        return f"{path}: there is no such file here, so it would be behind {redirector!r}, but {REMOTE}"
-    return f"{path}: there is no such file{_neighbour(path)}"
+    return f"{path}: this is no ordinary file"
 
 
 def _neighbour(path: str) -> str:

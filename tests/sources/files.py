@@ -8,7 +8,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import uproot
-from mlaas4hep.sources import Column, known
+from mlaas4hep.sources import Plain, known
 from mlaas4hep.sources.ttree import TTreeSource, open_tree
 
 NUMBERS = (
@@ -90,7 +90,7 @@ def branches(path: Path, tree: str) -> Iterator[tuple[str, Any]]:
                 yield branch.name, branch.array(library="ak")
 
 
-def assert_column(found: Column, wanted: Any) -> None:
+def assert_column(found: Plain, wanted: Any) -> None:
     """Compare a column with uproot's array of the same entries, bit for bit."""
     if isinstance(found, tuple):
         offsets, content = found
@@ -150,7 +150,7 @@ def readable(source: TTreeSource) -> list[str]:
     return [name for name, branch in source.schema().items() if branch.kind != "other"]
 
 
-def assert_equal(found: Column, wanted: Column) -> None:
+def assert_equal(found: Plain, wanted: Plain) -> None:
     """Compare two columns, bit for bit."""
     assert type(found) is type(wanted)
     if isinstance(found, tuple):

@@ -15,7 +15,7 @@ import pytest
 import uproot
 from mlaas4hep import _rust
 from mlaas4hep.errors import ReadError
-from mlaas4hep.sources import Column
+from mlaas4hep.sources import Plain
 from mlaas4hep.sources.native import describe
 from mlaas4hep.sources.ttree import TTreeSource
 
@@ -104,7 +104,7 @@ class Flipper:
         same = [_bytes(found[name]) == _bytes(column) for name, column in self.wanted[entries].items()]
         return Outcome(in_key, "", all(same))
 
-    def _read_anew(self, start: int, stop: int) -> dict[str, Column]:
+    def _read_anew(self, start: int, stop: int) -> dict[str, Plain]:
         described = (describe(branch, name, layout, str(self.path)) for name, (branch, layout) in self.branches.items())
         natives = [native.branch for native in described]
         found = dict(zip(NAMES, raw.local(self.path).read(natives, start, stop, 1), strict=True))
@@ -114,18 +114,18 @@ class Flipper:
         assert len(found["three"]) == 3 * (stop - start)
         return found
 
-    def _read(self, source: TTreeSource, start: int, stop: int) -> dict[str, Column]:
+    def _read(self, source: TTreeSource, start: int, stop: int) -> dict[str, Plain]:
         found = source.read(NAMES, start, stop)
         return {**found, "three": found["three"][1]}
 
 
-def assert_lists(column: Column, entries: int) -> None:
+def assert_lists(column: Plain, entries: int) -> None:
     offsets, content = column
     assert (len(offsets), offsets[0], offsets[-1]) == (entries + 1, 0, len(content))
     assert (np.diff(offsets) >= 0).all()
 
 
-def _bytes(column: Column) -> bytes:
+def _bytes(column: Plain) -> bytes:
     return column[0].tobytes() + column[1].tobytes() if isinstance(column, tuple) else column.tobytes()
 
 

@@ -7,7 +7,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from mlaas4hep.sources import Column
+from mlaas4hep.sources import Plain
 from mlaas4hep.sources.baskets import BranchReader
 from mlaas4hep.sources.kinds import layouts_of
 from mlaas4hep.sources.localfile import LocalFile
@@ -56,7 +56,7 @@ def assert_taken(path: Path, interpretation: Any, nan_bits: bool = True) -> list
     return types
 
 
-def like_nans(column: Column) -> Column:
+def like_nans(column: Plain) -> Plain:
     """The column with the same bits in every NaN."""
     if isinstance(column, tuple):
         return column[0], np.where(np.isnan(column[1]), np.nan, column[1]).astype(column[1].dtype)

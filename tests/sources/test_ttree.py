@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import uproot
 from mlaas4hep.errors import BranchError
-from mlaas4hep.sources import Branch, list_trees, open_source
+from mlaas4hep.sources import Branch, list_trees
 from mlaas4hep.sources.baskets import BranchReader
 from mlaas4hep.sources.known import _named
+from mlaas4hep.sources.ttree import open_tree
 from uproot.behaviors.TBranch import TBranch
 from uproot.models.TBasket import Model_TBasket
 
@@ -168,7 +169,7 @@ def test_only_what_is_asked_for_is_read(every: Path, decompressed: "Counter[tupl
 
 def test_threads_give_the_same(every: Path, reader: str) -> None:
     wanted = dict(files.branches(every, "events"))
-    source = open_source(str(every), threads=4)
+    source = open_tree(str(every), None, 4)
     names = list(source.schema())
     for start in range(0, source.entries, 40):
         stop = min(start + 40, source.entries)

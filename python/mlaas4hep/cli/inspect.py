@@ -7,7 +7,7 @@ import click
 
 from mlaas4hep.cli import options
 from mlaas4hep.inputs import Input, resolve
-from mlaas4hep.sources import TreeInfo, list_trees, open_source
+from mlaas4hep.sources import TreeInfo, find, list_trees, open_source
 
 HELP = """List the trees and branches of a ROOT file.
 
@@ -31,7 +31,7 @@ def inspect(file: str, as_json: bool) -> None:
     """List the trees and branches of a ROOT file."""
     from mlaas4hep.cli.tables import trees_table
 
-    found = {given.path: _trees(given) for given in resolve([file])}
+    found = {given.path: _trees(given) for given in resolve([file], find=find)}
     if as_json:
         trees = {path: [asdict(tree) for tree in listed] for path, listed in found.items()}
         click.echo(json.dumps(trees, indent=2))

@@ -1,12 +1,14 @@
 """Events of many files as chunks for training: sources, schedule and plan together, read ahead."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +21,16 @@ from mlaas4hep.dataset.readahead import OURS, read_ahead
 from mlaas4hep.dataset.stream import Stream
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ParamsError, SpecsError, note
-from mlaas4hep.inputs import Input, pair_labels, resolve
+from mlaas4hep.inputs import Files, Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
 from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.sources import Reading, find
 from mlaas4hep.specs import Specs
 from mlaas4hep.threads import resolve_threads
 
 __all__ = ["PARTS", "Chunk", "Dataset"]
 
 PARTS = ("train", "validation", "test")
-
-Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +63,8 @@ class Dataset:
     Parameters
     ----------
     files
-        Paths, globs, each with an optional ``:tree``; or the name of a list file, or a text with commas.
+        Paths, globs and URLs (``root://``, ``https://``, ``s3://`` ...), each with an optional ``:tree``; a mapping of
+        them to their trees; or the name of a list file, or a text with commas.
     labels
         A list with an integer or a class name for each input, or the name of the branch that holds the label
         (integers, bools, whole floats or strings). Events whose label is missing are left out and counted.
@@ -90,6 +92,10 @@ class Dataset:
         Up to so many files are open at a time; more are read as chains.
     threads
         Threads to use; ``None``: the variable ``MLAAS4HEP_NUM_THREADS``, else the CPUs that the process may use.
+    redirector
+        A URL behind which files are looked for that do not exist here.
+    reading
+        How files are read: a :class:`Reading`, or a dict of its values.
 
     Raises
     ------
@@ -126,12 +132,14 @@ class Dataset:
         max_open: int = 128,
         threads: int | None = None,
         redirector: str = "",
+        reading: Reading | Mapping[str, Any] | None = None,
     ) -> None:
         self.preproc = Preprocessing.of(preproc)
         self._seed = _whole("seed", seed, 0, 2**64 - 1)
         self._max_open = _whole("max_open", max_open, 1, 2**31)
         self._threads = resolve_threads(threads)
-        self.inputs: list[Input] = resolve(files, tree, redirector)
+        reading = Reading.of(reading)
+        self.inputs: list[Input] = resolve(files, tree, redirector, partial(find, reading=reading))
         lines = self.inputs[-1].line + 1
         given = _specs(specs)
         with _named(specs):
@@ -148,6 +156,7 @@ class Dataset:
                 nevts=nevts if nevts == -1 else _whole("nevts", nevts, 1, 2**63),
                 threads=self._threads,
                 preproc=self.preproc,
+                reading=reading,
             )
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]

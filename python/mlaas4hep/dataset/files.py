@@ -8,7 +8,7 @@ from mlaas4hep import _rust
 from mlaas4hep.errors import SpecsError, nearest
 from mlaas4hep.inputs import Input
 from mlaas4hep.preproc import Preprocessing
-from mlaas4hep.sources import Branch, open_source
+from mlaas4hep.sources import Branch, Reading, open_source
 from mlaas4hep.specs import Specs
 
 __all__ = ["File", "check_known", "check_made_with", "fitting", "open_all"]
@@ -24,12 +24,14 @@ class File:
     used: int
 
 
-def open_all(inputs: Sequence[Input], nevts: int) -> tuple[Sequence[tuple[str, Mapping[str, Branch]]], list[File]]:
+def open_all(
+    inputs: Sequence[Input], nevts: int, reading: Reading
+) -> tuple[Sequence[tuple[str, Mapping[str, Branch]]], list[File]]:
     """Look into every file: its branches, its tree, how many entries it has and how many of them are used."""
     schemas: list[tuple[str, Mapping[str, Branch]]] = []
     found = []
     for given in inputs:
-        source = open_source(given.path, given.tree)
+        source = open_source(given.path, given.tree, reading=reading)
         try:
             schemas.append((given.path, source.schema()))
             found.append((source.tree, source.entries))

@@ -18,7 +18,7 @@ from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ExpressionError, ParamsError, note
 from mlaas4hep.inputs import Input
 from mlaas4hep.preproc import Preprocessing
-from mlaas4hep.sources import Column, choose_branches
+from mlaas4hep.sources import Column, Reading, choose_branches
 from mlaas4hep.specs import Specs
 
 __all__ = ["FirstPass", "Found"]
@@ -67,12 +67,14 @@ class FirstPass:
         nevts: int,
         threads: int,
         preproc: Preprocessing,
+        reading: Reading,
     ) -> None:
+        self._reading = reading
         self._labels, self._classes, self._identifier = labels, classes, identifier
         self._split, self._seed, self._threads = split, seed, threads
         if classes is not None and labels is None:
             raise ParamsError("classes are given, but no labels")
-        schemas, self._files = open_all(inputs, nevts)
+        schemas, self._files = open_all(inputs, nevts, reading)
         label = labels if isinstance(labels, str) else None
         self._formulas = compile_for(preproc, schemas)
         new = self._formulas.new_branches if self._formulas else {}
@@ -165,7 +167,7 @@ class FirstPass:
         labels: NDArray[np.uint16] | int | None,
         values: NDArray[np.int64],
     ) -> Events:
-        return Events(file.input.number, file.input.path, file.tree, file.entries, parts, labels, values)
+        return Events(file.input.number, file.input.path, file.tree, file.entries, parts, labels, values, self._reading)
 
     def _parts(self, file: File, start: int, stop: int, identifiers: list[NDArray[np.generic]]) -> NDArray[np.uint8]:
         return _rust.parts(self._seed, file.input.number, start, stop, self._split, identifiers)

@@ -73,7 +73,7 @@ class Cutter:
         """
         entries = np.arange(start, stop)
         if self._formulas is None or not len(self.passed):
-            return self._source.read(columns, start, stop), entries
+            return dict(self._source.read(columns, start, stop)), entries
         first = self._source.read(self._cuts, start, stop)
         try:
             passed, flow = self._formulas.select(first or {"": entries}, True, self._threads, entries)

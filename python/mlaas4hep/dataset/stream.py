@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep.columns import keep_all
+from mlaas4hep.columns import keep_all, slice_column
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ExpressionError, ReadError
 from mlaas4hep.plan import Flat, Plan
-from mlaas4hep.sources import Column, Source, open_source
+from mlaas4hep.sources import Column, Reading, Source, open_source
 from mlaas4hep.sources.clusters import stagger
 
 __all__ = ["CUT", "LEFT_OUT", "Events", "Stream", "open_again"]
@@ -28,9 +28,9 @@ CUT = 4
 class Events:
     """The events of one file that are used: its first ones.
 
-    ``parts`` has for each its part (0 train, 1 validation, 2 test, 3 left out, 4 cut). ``labels`` has the position of
-    its label in ``values``, which are the labels as chunks hold them; one position for all where the file has one
-    label, None without labels.
+    ``reading`` says how the file is read. ``parts`` has for each event its part (0 train, 1 validation, 2 test, 3 left
+    out, 4 cut). ``labels`` has the position of its label in ``values``, which are the labels as chunks hold them; one
+    position for all where the file has one label, None without labels.
     """
 
     number: int
@@ -40,6 +40,7 @@ class Events:
     parts: NDArray[np.uint8]
     labels: NDArray[np.integer[Any]] | int | None
     values: NDArray[np.int64]
+    reading: Reading
 
     def wanted(self, part: int | None) -> NDArray[np.bool_]:
         """Return which events are of a part; None: those of any."""
@@ -55,7 +56,7 @@ class Events:
 
 def open_again(events: Events, threads: int) -> Source:
     """Open a file whose schema was read before; that it has as many entries still is checked."""
-    source = open_source(events.path, events.tree, threads=threads)
+    source = open_source(events.path, events.tree, threads=threads, reading=events.reading)
     if source.entries != events.entries:
         source.close()
         raise ReadError(
@@ -140,7 +141,7 @@ class Stream:
             first, stop = int(wanted[0]), int(wanted[-1]) + 1
             places = np.full(stop - first, -1, np.int64)
             places[wanted - first] = rows
-            columns = {name: _slice(column, first, stop) for name, column in cluster.columns.items()}
+            columns = {name: slice_column(column, first, stop) for name, column in cluster.columns.items()}
             flat = self._flatten(cluster, columns, places, target, cluster.entries[first:stop])
             self._watch.count(flat.truncated, flat.missing)
             entries = cluster.entries[wanted]
@@ -184,15 +185,8 @@ class Stream:
 
     def _cluster_of(self, events: Events, source: Source, start: int, wanted: NDArray[np.bool_]) -> Cluster:
         """Read a cluster; after cuts only the events that are wanted are kept of it."""
-        columns = source.read(self._plan.reads, start, start + len(wanted))
+        columns = dict(source.read(self._plan.reads, start, start + len(wanted)))
         positions = np.flatnonzero(wanted)
         if not self._plan.cuts:
             return Cluster(events, np.arange(start, start + len(wanted)), positions, columns)
         return Cluster(events, start + positions, np.arange(len(positions)), keep_all(columns, wanted))
-
-
-def _slice(column: Column, start: int, stop: int) -> Column:
-    """Some events of a column, as views."""
-    if isinstance(column, tuple):
-        return column[0][start : stop + 1], column[1]
-    return column[start:stop]

@@ -1,35 +1,35 @@
 """Sources of events: what is in a file, and its columns, cluster by cluster.
 
-Every format is one module here whose source has the same three verbs: ``schema``, ``clusters`` and ``read``.
-This version reads local ROOT files with TTrees.
+Every format is one module below ``formats`` whose source has the same three verbs: ``schema``, ``clusters`` and
+``read``. Bytes come from a ``Place``, a local file or a URL.
 
     source = open_source("sig.root", tree="events")
     for start, stop in source.clusters(["jetPt"], 0, source.entries):
         offsets, content = source.read(["jetPt"], start, stop)["jetPt"]
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mlaas4hep.errors import SourceError
-from mlaas4hep.sources.branch import Branch, Column, TreeInfo
+from mlaas4hep.sources.branch import Branch, Column, Plain, Storage, TreeInfo
 from mlaas4hep.sources.choose import Choice, choose_branches
+from mlaas4hep.sources.format import format_of
+from mlaas4hep.sources.reading import Reading
 
-__all__ = ["Branch", "Choice", "Column", "Source", "TreeInfo", "choose_branches", "list_trees", "open_source"]
-
-MAGIC = {
-    b"PAR1": "a Parquet file",
-    b"ARROW1": "an Arrow file",
-    b"\x89HDF": "an HDF5 file",
-    b"\x93NUMPY": "a NumPy file",
-    b"Obj\x01": "an Avro file",
-    b"PK": "a ZIP archive",
-    b"\x1f\x8b": "a gzip file",
-    b"<": "a web page or an XML file",
-    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
-}
-LONGEST = max(map(len, MAGIC))
+__all__ = [
+    "Branch",
+    "Choice",
+    "Column",
+    "Plain",
+    "Reading",
+    "Source",
+    "Storage",
+    "TreeInfo",
+    "choose_branches",
+    "find",
+    "list_trees",
+    "open_source",
+]
 
 
 class Source(Protocol):
@@ -61,7 +61,7 @@ class Source(Protocol):
         ``beside`` each other. No events: no ranges.
         """
 
-    def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
+    def read(self, columns: Sequence[str], start: int, stop: int) -> Mapping[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``; reading on in order costs least.
 
         A ``ReadError`` names file, branch and entries of what cannot be read. Not for two threads at once.
@@ -71,38 +71,26 @@ class Source(Protocol):
         """Close the file; nothing can be read afterwards."""
 
 
-def open_source(path: str, tree: str | None = None, *, threads: int | None = 1) -> Source:
-    """Open a file, whatever its name, by its content.
+def open_source(
+    path: str, tree: str | None = None, *, threads: int | None = 1, reading: Reading | None = None
+) -> Source:
+    """Open a file or URL by its content; a text by its name.
 
     ``tree`` may be left out where the file holds only one. ``threads`` decode branches at the same time, as many as
-    there are CPUs where it is None.
+    there are CPUs where it is None. Raises ``SourceError`` for what cannot be opened.
     """
-    _check(path)
-    from mlaas4hep.sources import ttree
-
-    return ttree.open_tree(path, tree, threads)
+    reading = reading or Reading()
+    return format_of(path, reading).open(path, tree, threads, reading)
 
 
-def list_trees(path: str) -> list[TreeInfo]:
-    """Return what a file holds: every tree (the newest of several cycles) with its branches."""
-    _check(path)
-    from mlaas4hep.sources import ttree
-
-    return ttree.list_trees(path)
+def list_trees(path: str, reading: Reading | None = None) -> list[TreeInfo]:
+    """Return what a file holds: every tree (the newest of several cycles) with its branches and how they are stored."""
+    reading = reading or Reading()
+    return format_of(path, reading).list_trees(path, reading)
 
 
-def _check(path: str) -> None:
-    """Raise ``SourceError`` for what is no ROOT file at all."""
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(LONGEST)
-    except FileNotFoundError:
-        raise SourceError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
-    if not head:
-        raise SourceError(f"{path}: the file is empty; it should be a ROOT file")
-    if head[:4] == b"root":
-        return
-    found = next((what for magic, what in MAGIC.items() if head.startswith(magic)), "not a ROOT file")
-    raise SourceError(f"{path}: this is {found}; this version reads ROOT files with TTrees")
+def find(pattern: str, reading: Reading | None = None) -> list[str]:
+    """Return the URLs that match a pattern, sorted."""
+    from mlaas4hep.sources import remote
+
+    return remote.find(pattern, reading or Reading())

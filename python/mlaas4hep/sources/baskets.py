@@ -17,7 +17,7 @@ from uproot.source.chunk import Chunk
 from uproot.source.cursor import Cursor
 
 from mlaas4hep.errors import ReadError, first_line
-from mlaas4hep.sources.branch import Column
+from mlaas4hep.sources.branch import Plain
 from mlaas4hep.sources.kinds import Layout
 from mlaas4hep.sources.localfile import LocalFile, TooShort
 from mlaas4hep.sources.native import basket_edges
@@ -94,7 +94,7 @@ class BranchReader:
             case _:
                 return float(stored) + STRING_BYTES
 
-    def read(self, start: int, stop: int) -> Column:
+    def read(self, start: int, stop: int) -> Plain:
         """Return the entries from ``start`` to ``stop`` in native byte order, contiguous."""
         pieces = list(self._pieces(start, stop))
         if self._layout.kind == "string":

@@ -1,15 +1,24 @@
 """The words that sources and their users share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GROUP", "Branch", "Column", "TreeInfo"]
+from mlaas4hep import _rust
 
-Column = NDArray[Any] | tuple[NDArray[np.int64], NDArray[Any]]
+__all__ = ["GROUP", "Branch", "Column", "Plain", "Storage", "TreeInfo"]
+
+Plain = NDArray[Any] | tuple[NDArray[np.int64], NDArray[Any]]
 """A flat branch is an array, a jagged one a pair of offsets and content; strings are an array of objects."""
+
+Column = Plain | tuple[NDArray[np.int64], _rust.Masked] | _rust.Masked
+"""A column some of whose values may be null: then the array, the content or the whole pair is ``Masked``.
+
+A mask has a byte for each value. Strings have None instead.
+"""
 
 GROUP = "a group of other branches"
 """Why a split object itself is no input: its parts are, so nothing is left out."""
@@ -36,9 +45,23 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """How a branch is stored: bytes in the file, bytes in memory, and pieces (baskets, pages, row groups).
+
+    What a format does not tell is None.
+    """
+
+    stored: int | None = None
+    size: int | None = None
+    pieces: int | None = None
+    compression: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TreeInfo:
-    """One tree of a file."""
+    """One tree of a file; ``storage`` by the names of branches, where the format tells it."""
 
     name: str
     entries: int
     branches: tuple[Branch, ...]
+    storage: Mapping[str, Storage] = field(default_factory=dict)

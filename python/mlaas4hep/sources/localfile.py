@@ -1,7 +1,10 @@
 """Bytes of a local file."""
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 from mlaas4hep.errors import SourceError
 
@@ -15,17 +18,24 @@ class TooShort(Exception):
 class LocalFile:
     """A file from which any thread reads any range, without a position that they would share.
 
-    The file is read, not mapped into memory: a mapped file that shrinks ends the process.
+    The file is read, not mapped into memory: a mapped file that shrinks ends the process. See ``Place`` for what its
+    methods promise.
     """
+
+    _open = False
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._lock = Lock()
         try:
             self._number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            raise SourceError(f"{path}: there is no such file") from None
         except OSError as error:
             raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
         self._open = True
+        found = os.fstat(self._number)
+        self.size, self.stamp = found.st_size, (found.st_dev, found.st_ino, found.st_mtime_ns)
 
     def read(self, start: int, size: int) -> bytes:
         """Return ``size`` bytes from ``start`` on; ``TooShort`` says that the file does not reach so far."""
@@ -41,6 +51,14 @@ class LocalFile:
         if len(found) < size:
             raise TooShort(f"the file ends too early: only {len(found)} of {size} bytes came from byte {start} on")
         return found
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return the bytes of several ranges from start to stop."""
+        return [self.read(start, stop - start) for start, stop in ranges]
+
+    def file(self) -> BinaryIO:
+        """Return a file object to read and seek in."""
+        return Path(self.path).open("rb")
 
     def close(self) -> None:
         """Close the file; nothing can be read afterwards."""

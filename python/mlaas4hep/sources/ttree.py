@@ -10,21 +10,22 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest
 from mlaas4hep.sources.baskets import SECONDS, BranchReader, share
-from mlaas4hep.sources.branch import Branch, Column, TreeInfo
+from mlaas4hep.sources.branch import Branch, Plain, TreeInfo
 from mlaas4hep.sources.clusters import join
 from mlaas4hep.sources.known import Known, known_tree, known_trees
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.native import NativeBranch, describe
+from mlaas4hep.sources.reading import Reading
 
 __all__ = ["TTreeSource", "list_trees", "open_tree"]
 
 
-def open_tree(path: str, tree: str | None, threads: int | None) -> "TTreeSource":
+def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading | None = None) -> "TTreeSource":
     """Open one tree of a ROOT file: the one that is named, else the only one."""
     return TTreeSource(path, known_tree(path, tree), threads)
 
 
-def list_trees(path: str) -> list[TreeInfo]:
+def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
     """Return every tree of a ROOT file with its branches."""
     return [TreeInfo(tree.name, tree.entries, tuple(tree.schema.values())) for tree in known_trees(path)]
 
@@ -60,12 +61,12 @@ class TTreeSource:
         boundaries = (np.asarray(reader.edges) for reader in readers)
         return join(boundaries, sum(reader.event_bytes for reader in readers), start, stop, beside)
 
-    def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
+    def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Plain]:
         """Return the columns of the events from ``start`` to ``stop``."""
         self._check(start, stop)
         readers = {name: self._reader(name, stop) for name in columns}
         native = {name: reader.branch for name, reader in readers.items() if isinstance(reader, NativeBranch)}
-        found: dict[str, Column] = {}
+        found: dict[str, Plain] = {}
         if native:
             read = self._native.read(list(native.values()), start, stop, self._threads)
             found = dict(zip(native, read, strict=True))
@@ -111,7 +112,7 @@ class TTreeSource:
             self._file = LocalFile(self.path)
         return self._readers.setdefault(name, BranchReader(branch, name, layout, self._file))
 
-    def _by_uproot(self, readers: dict[str, BranchReader], start: int, stop: int) -> dict[str, Column]:
+    def _by_uproot(self, readers: dict[str, BranchReader], start: int, stop: int) -> dict[str, Plain]:
         threads = self._threads or _rust.default_threads()
         if threads == 1 or len(readers) == 1:
             return _share({name: reader.read(start, stop) for name, reader in readers.items()}, readers.values())
@@ -121,7 +122,7 @@ class TTreeSource:
         wait(futures.values())  # also where one fails, so that no thread is left behind
         return _share({name: future.result() for name, future in futures.items()}, readers.values())
 
-    def _with_offsets(self, name: str, column: Column, entries: int) -> Column:
+    def _with_offsets(self, name: str, column: Plain, entries: int) -> Plain:
         """The column; arrays of a fixed size are lists of that length."""
         length = self._known.branches[name][1].length
         if length and not isinstance(column, tuple):
@@ -133,7 +134,7 @@ class TTreeSource:
             raise IndexError(f"{self.path}: entries {start} to {stop} of {self.entries}")
 
 
-def _share(columns: dict[str, Column], readers: Iterable[BranchReader]) -> dict[str, Column]:
+def _share(columns: dict[str, Plain], readers: Iterable[BranchReader]) -> dict[str, Plain]:
     """Let jagged columns with equal offsets have them in one array: they take most of the memory otherwise."""
     known: list[NDArray[np.int64]] = []
     rests: list[NDArray[np.integer[Any]]] = []

@@ -1,0 +1,47 @@
+"""Where the bytes of a file are: on this machine, or at a URL."""
+
+from collections.abc import Sequence
+from typing import BinaryIO, Protocol
+
+from mlaas4hep.inputs import is_url
+from mlaas4hep.sources.localfile import LocalFile
+from mlaas4hep.sources.reading import Reading
+
+__all__ = ["Place", "open_place"]
+
+
+class Place(Protocol):
+    """A file of which any thread reads any bytes."""
+
+    @property
+    def path(self) -> str:
+        """The path or URL, as the user wrote it."""
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+
+    @property
+    def stamp(self) -> object:
+        """What is another when the file is: its time, or what a server says of it; it can be a key of a dict."""
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return ``size`` bytes from ``start`` on; ``TooShort`` says that the file does not reach so far."""
+
+    def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return the bytes of several ranges from start to stop, asked for together."""
+
+    def file(self) -> BinaryIO:
+        """Return a file object to read and seek in, for libraries that want one; close it before the place."""
+
+    def close(self) -> None:
+        """Let go of the file; nothing can be read afterwards."""
+
+
+def open_place(path: str, reading: Reading) -> Place:
+    """Open a path or URL; ``SourceError`` says why it cannot be."""
+    if not is_url(path):
+        return LocalFile(path)
+    from mlaas4hep.sources.remote import RemoteFile
+
+    return RemoteFile(path, reading)
