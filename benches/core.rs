@@ -11,6 +11,7 @@ use mlaas4hep_core::plan::{Options, Plan};
 use mlaas4hep_core::run::{Output, run};
 use mlaas4hep_core::scan::scan;
 use mlaas4hep_core::schema::Kind;
+use mlaas4hep_core::sentinel::Sentinels;
 
 mod random;
 use random::{length, uniform};
@@ -67,9 +68,12 @@ fn table(columns: &Columns, shared: bool) -> Table<'_> {
 
 fn passes(criterion: &mut Criterion) {
     let columns = columns();
-    let plan =
-        Plan::new(&scan(&table(&columns, true), Some(1)).expect("scans"), Program::default(), &Options::default())
-            .expect("fits");
+    let plan = Plan::new(
+        &scan(&table(&columns, true), &Sentinels::default(), Some(1)).expect("scans"),
+        Program::default(),
+        &Options::default(),
+    )
+    .expect("fits");
     let (mut data, mut mask) = (vec![1.0; EVENTS * plan.width()], vec![1; EVENTS * plan.width()]);
     let mut group = criterion.benchmark_group("core");
     group.throughput(Throughput::Elements(EVENTS as u64));
@@ -83,7 +87,9 @@ fn passes(criterion: &mut Criterion) {
         });
     }
     let table = table(&columns, true);
-    group.bench_function("scan", |bencher| bencher.iter(|| scan(&table, Some(1)).expect("scans")));
+    group.bench_function("scan", |bencher| {
+        bencher.iter(|| scan(&table, &Sentinels::default(), Some(1)).expect("scans"))
+    });
     group.bench_function("fill", |bencher| {
         bencher.iter(|| {
             black_box(&mut data).fill(0.5);

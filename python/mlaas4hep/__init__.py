@@ -7,7 +7,7 @@ from mlaas4hep.dataset import Chunk, Dataset
 from mlaas4hep.formulas import evaluate, select
 from mlaas4hep.plan import Flat, Plan, flatten
 from mlaas4hep.preproc import Preprocessing
-from mlaas4hep.sources.reading import Reading
+from mlaas4hep.reading import Reading
 from mlaas4hep.specs import Specs, scan
 
 __all__ = [

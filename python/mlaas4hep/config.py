@@ -4,11 +4,13 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mlaas4hep.errors import ParamsError, nearest, note
 from mlaas4hep.jsonfile import read_json
+from mlaas4hep.reading import Reading
+from mlaas4hep.sentinels import MUST, why_not
 
 __all__ = ["Params"]
 
@@ -53,6 +55,14 @@ class Params:
         Every random choice follows from it.
     verbose
         0 quiet, 1 progress and throughput, 2 details.
+    sentinels
+        Numbers that stand for a missing value: one or a list for all branches, or such by names and globs.
+    common_branches
+        Whether branches that not all files have are left out; otherwise they are an error.
+    on_bad_file
+        ``"error"``, or ``"skip"`` to go on without files that cannot be read.
+    reading
+        How files are read: keys of :class:`mlaas4hep.Reading`.
 
     Examples
     --------
@@ -77,6 +87,10 @@ class Params:
     metrics: bool | Mapping[str, float] = True
     seed: int = 21
     verbose: int = 1
+    sentinels: Any = None
+    common_branches: bool = False
+    on_bad_file: str = "error"
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def threshold(self) -> float:
@@ -193,6 +207,20 @@ def _metrics(value: object) -> str:
     return "" if isinstance(value, bool) else 'true, false, or {"threshold": t} with t from 0 to 1'
 
 
+def _sentinels(value: object) -> str:
+    return MUST if value is not None and why_not(value) else ""
+
+
+def _reading(value: object) -> str:
+    if not isinstance(value, dict):
+        return "an object of ways of reading"
+    try:
+        Reading.of(value)
+    except ParamsError as error:
+        return f"an object of ways of reading ({error})"
+    return ""
+
+
 CHECKS: dict[str, Check] = {
     "nevts": _whole(1, 2**48, or_all=True),
     "chunk_size": _whole(1, 2**48, or_all=True),
@@ -211,5 +239,9 @@ CHECKS: dict[str, Check] = {
     "metrics": _metrics,
     "seed": _whole(0, 2**64 - 1),
     "verbose": _one_of(0, 1, 2),
+    "sentinels": _sentinels,
+    "common_branches": _one_of(True, False),
+    "on_bad_file": _one_of("error", "skip"),
+    "reading": _reading,
 }
 """For each parameter what its value must be."""

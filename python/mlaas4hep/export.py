@@ -131,6 +131,7 @@ def _describe(dataset: Dataset, part: str | None, chunks: dict[str, int], folder
         "columns": dataset.names,
         "classes": dict(zip(map(str, dataset.label_values), dataset.classes, strict=True)),
         "files": [str(given) for given in dataset.inputs],
+        "bad_files": [asdict(bad) for bad in dataset.bad_files],
     }
     if dataset.preproc.cuts:
         about["cutflow"] = dataset.cutflow.to_dict()

@@ -15,15 +15,15 @@ Schema = Mapping[str, tuple[str, str]]
 """Kind (``"flat"`` or ``"jagged"``) and type of every branch."""
 
 
-def bind(preproc: Preprocessing, schema: Schema) -> _rust.Formulas:
-    """Compile formulas and cuts for branches of these kinds and types.
+def bind(preproc: Preprocessing, schema: Schema, sentinels: Mapping[str, Sequence[float]] = {}) -> _rust.Formulas:
+    """Compile formulas and cuts for branches of these kinds and types, some of whose numbers may mean none.
 
     ``ExpressionError`` shows the formula with a caret under what is wrong, and says where it was written.
     """
     removed = set(preproc.removed)
     new = [(new.name, new.formula, new.kind, new.name not in removed, new.place) for new in preproc.new_branches]
     cuts = [(cut.formula, cut.reduce, cut.training, cut.name, cut.place) for cut in preproc.cuts]
-    return _rust.Formulas(dict(schema), new, cuts)
+    return _rust.Formulas(dict(schema), new, cuts, sentinels)
 
 
 def check_branches(preproc: Preprocessing, schema: Schema) -> None:

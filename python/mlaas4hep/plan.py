@@ -13,6 +13,7 @@ from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.formulas import bind
 from mlaas4hep.jsonfile import read_json_text, write_text
 from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.sentinels import Given
 from mlaas4hep.specs import Specs, scan
 from mlaas4hep.threads import asked_threads
 
@@ -277,6 +278,7 @@ def flatten(
     pad_value: float = 0.0,
     widths: Mapping[str, int] | None = None,
     preproc: object = None,
+    sentinels: Given = None,
     threads: int | None = None,
     out: Out | None = None,
 ) -> Flat:
@@ -292,6 +294,8 @@ def flatten(
         As in :class:`Plan`.
     preproc
         Formulas and cuts, as in :class:`Plan`: rows are those of the events that pass.
+    sentinels
+        Numbers that stand for a missing value, as in :func:`scan`; specs know their own, so this is for a scan.
     threads
         Threads to use; ``None``: the variable ``MLAAS4HEP_NUM_THREADS``, else the CPUs that the process may use.
         1 runs in the calling thread. The result does not depend on it.
@@ -325,6 +329,8 @@ def flatten(
     """
     if specs is None:
         data = _rust.held(data)
-        specs = scan(data, preproc=preproc, threads=threads)
+        specs = scan(data, preproc=preproc, sentinels=sentinels, threads=threads)
+    elif sentinels is not None:
+        raise ParamsError("sentinels are given beside specs, which know their own; give them to the scan")
     plan = Plan(specs, normalize=normalize, pad_value=pad_value, widths=widths, preproc=preproc)
     return plan(data, threads=threads, out=out)

@@ -10,6 +10,7 @@ from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.formulas import bind, check_branches
 from mlaas4hep.jsonfile import read_json_text, write_text
 from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.sentinels import Given, Sentinels, resolve_sentinels
 from mlaas4hep.threads import asked_threads
 
 __all__ = ["Specs", "scan"]
@@ -127,6 +128,20 @@ class Specs:
         return self._core.types
 
     @property
+    def bad_files(self) -> dict[str, tuple[str, int | None]]:
+        """Files that were skipped, each with the reason and the number of its events, if that is known."""
+        return self._core.bad_files
+
+    def with_bad_files(self, bad_files: Mapping[str, tuple[str, int | None]]) -> "Specs":
+        """Return the same specs, made without files that were skipped."""
+        return Specs(self._core.with_bad_files(dict(bad_files)))
+
+    @property
+    def sentinels(self) -> dict[str, list[int | float]]:
+        """Numbers that stood for a missing value, by branch."""
+        return self._core.sentinels
+
+    @property
     def preproc(self) -> str | None:
         """Hash of the formulas and cuts that they were made with; ``None`` if there were none."""
         return self._core.preproc
@@ -170,7 +185,7 @@ def _from_text(text: str) -> Specs:
     return Specs(_rust.Specs.from_json(text))
 
 
-def scan(data: object, *, preproc: object = None, threads: int | None = None) -> Specs:
+def scan(data: object, *, preproc: object = None, sentinels: Given = None, threads: int | None = None) -> Specs:
     """Make the first pass over columns in memory.
 
     Parameters
@@ -183,6 +198,10 @@ def scan(data: object, *, preproc: object = None, threads: int | None = None) ->
     preproc
         Formulas and cuts: a ``Preprocessing``, the path of a ``preproc.json``, or a dict like one. The specs are those
         of the events that pass and of the branches that remain, new ones included.
+    sentinels
+        Numbers that stand for a missing value and count as null: a number or several for all columns, or such by
+        names and globs, as in ``{"DER_*": -999}``. The specs know them, and plans made with the specs mask them.
+        An integer must equal a sentinel, a float may also equal it rounded to float32.
     threads
         Threads to use; ``None``: the variable ``MLAAS4HEP_NUM_THREADS``, else the CPUs that the process may use.
 
@@ -207,23 +226,26 @@ def scan(data: object, *, preproc: object = None, threads: int | None = None) ->
     {'inf': 0, 'nan': 1, 'nulls': 0, 'values': 3}
     """
     given, asked = Preprocessing.of(preproc), asked_threads(threads)
-    if not given:
+    if not given and sentinels is None:
         return Specs(_scan(data, asked))
     data = _rust.held(data)
     schema = _rust.schema(data)
+    absent = resolve_sentinels(sentinels, schema)
+    if not given:
+        return Specs(_scan(data, asked, absent))
     check_branches(given, schema)
-    formulas = bind(given, schema)
+    formulas = bind(given, schema, absent)
     passed, _ = formulas.select(data, True, asked)
     data = data if passed.all() else survivors(data, passed)
-    core = _scan(data, asked)
+    core = _scan(data, asked, absent)
     kept = [name for name in [*core.types, *formulas.new_branches] if name not in given.removed]
     if not kept:
         raise ParamsError("preproc: no branch remains, all are removed")
     return Specs(formulas.complete(core, data, kept, given.hash, asked))
 
 
-def _scan(data: object, threads: int | None) -> _rust.Specs:
-    core, left_out = _rust.scan(data, threads)
+def _scan(data: object, threads: int | None, sentinels: Sentinels | None = None) -> _rust.Specs:
+    core, left_out = _rust.scan(data, threads, sentinels or {})
     if left_out:
         note("left out, because they are no numbers: " + ", ".join(f"{name} ({why})" for name, why in left_out))
     return core

@@ -27,6 +27,7 @@ REPORT = Report(
         "validation": {"ttbar": 1600, "ttH": 1600},
         "test": {"ttbar": 2000, "ttH": 2000},
     },
+    bad_files=(),
     cutflow=None,
     history=[Epoch(1, None, {"loss": 0.5, "val_loss": float("nan")})],
     metrics=METRICS,

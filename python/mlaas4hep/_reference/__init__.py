@@ -73,6 +73,18 @@ class Column:
         offsets = np.cumsum([0, *(len(one) for one in lists)])
         return Column(self.values[at], valid, offsets, None if self.list_valid is None else self.list_valid[passed])
 
+    def without(self, sentinels: Sequence[Number]) -> "Column":
+        """Return the same with null wherever a number is a sentinel, or one that is rounded to float32."""
+        if not sentinels or self.values.dtype.kind == "b":
+            return self
+        valid = np.ones(len(self.values), np.bool_) if self.valid is None else self.valid.copy()
+        for at, value in enumerate(self.values.astype(self.type).tolist()):
+            for sentinel in sentinels:
+                with np.errstate(over="ignore"):
+                    rounded = float(np.float32(sentinel))
+                valid[at] &= not (value == sentinel or (isinstance(value, float) and value == rounded))
+        return Column(self.values, valid, self.offsets, self.list_valid)
+
     def null_lists(self) -> int:
         """Return how many lists are null."""
         return 0 if self.list_valid is None else int(np.count_nonzero(~self.list_valid))
@@ -81,8 +93,10 @@ class Column:
 # The first pass
 
 
-def scan(columns: Mapping[str, Column]) -> dict[str, Any]:
-    """Return the specs of columns, as they stand in ``specs.json``."""
+def scan(columns: Mapping[str, Column], sentinels: Mapping[str, Sequence[Number]] | None = None) -> dict[str, Any]:
+    """Return the specs of columns, as they stand in ``specs.json``; sentinels are nulls."""
+    given = {name: sorted(numbers) for name, numbers in (sentinels or {}).items() if numbers}
+    columns = {name: column.without(given.get(name, [])) for name, column in columns.items()}
     events = {len(column) for column in columns.values()}
     if len(events) > 1:
         raise ValueError(f"columns of different lengths: {sorted(events)}")
@@ -97,6 +111,7 @@ def scan(columns: Mapping[str, Column]) -> dict[str, Any]:
         "types": {name: column.type for name, column in columns.items()},
         "counts": {name: _counts(column) for name, column in columns.items()},
         "events": {"total": events.pop() if events else 0},
+        **({"sentinels": given} if given else {}),
     }
 
 
@@ -144,6 +159,7 @@ def merge(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "types": types,
         "counts": {name: _sums([part["counts"][name] for part in parts]) for name in names},
         "events": _sums([part["events"] for part in parts]),
+        **({"sentinels": first["sentinels"]} if "sentinels" in first else {}),
     }
     mixed = {name: sorted(members) for name, members in seen.items() if len(members) > 1}
     return merged | ({"mixed": mixed} if mixed else {})
@@ -238,7 +254,7 @@ class Machine:
     def load(self, step: Mapping[str, Any]) -> None:
         """Take a branch in the type of the specs: for a formula, which knows its place, or for the matrix."""
         name, type_ = step["branch"], step["type"]
-        column = self.columns[name]
+        column = self.columns[name].without(step.get("sentinels", []))
         if column.kind != step["kind"]:
             raise ValueError(f"branch {name!r} is {column.kind}, not {step['kind']}")
         values, absent = converted(column, np.dtype(type_))

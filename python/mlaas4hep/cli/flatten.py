@@ -64,13 +64,15 @@ def flatten(
     part: str,
     threads: int | None,
     as_json: bool,
+    on_bad_file: str | None,
+    common_branches: bool,
     preproc: Preprocessing,
 ) -> None:
     """Write ROOT files as flat chunks."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.export import export
 
-    given = options.params_of(params)
+    given = options.params_of(params, on_bad_file, common_branches)
     dataset = options.dataset_of(files, labels, given, preproc, specs, threads)
     with Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
@@ -83,7 +85,7 @@ def flatten(
             shuffle=given.shuffle,
             progress=bar,
         )
-    options.show_time(dataset, given)
+    options.show_end(dataset, given)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
     elif given.verbose:

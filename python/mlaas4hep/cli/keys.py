@@ -17,13 +17,17 @@ KEYS = {
     "selected_branches": "names or globs: a list, text, or file",
     "exclude_branches": "the same, of what is no input",
     "classes": "names of the classes in order",
-    "redirector": "remote files are not read yet",
+    "redirector": "URL where files are that are not here",
     "hist": "histograms are not drawn yet",
     "training": '"standard" or "chunk"; see above',
     "split": "train, validation, test",
     "metrics": 'or {"threshold": 0.5}',
     "seed": "every random choice follows from it",
     "verbose": "0 quiet, 1 progress, 2 where time goes",
+    "sentinels": "numbers that mean a missing value",
+    "common_branches": "leave out what not all files have",
+    "on_bad_file": '"error", or "skip" to go on without it',
+    "reading": "flatten_nested, types, deadline, ...",
 }
 
 

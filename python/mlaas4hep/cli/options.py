@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,7 @@ from typing import TypeVar
 import click
 
 from mlaas4hep.config import Params
-from mlaas4hep.dataset import Dataset
+from mlaas4hep.dataset import Dataset, lost
 from mlaas4hep.errors import OutputError, SpecsError
 from mlaas4hep.inputs import parse_files, parse_labels
 from mlaas4hep.preproc import Preprocessing
@@ -25,7 +26,7 @@ __all__ = [
     "out_file",
     "params",
     "params_of",
-    "show_time",
+    "show_end",
     "specs",
     "threads",
 ]
@@ -51,6 +52,15 @@ threads = click.option(
     type=click.IntRange(1, 1024),
     metavar="N",
     help="Threads to use; default: the variable MLAAS4HEP_NUM_THREADS, else all CPUs of the process.",
+)
+on_bad_file = click.option(
+    "--on-bad-file",
+    type=click.Choice(["error", "skip"]),
+    metavar="WHAT",
+    help="error (the default), or skip: go on without files that cannot be read, and list them.",
+)
+common_branches = click.option(
+    "--common-branches", is_flag=True, help="Use the branches that all files have, and list the others."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on standard output.")
 debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
@@ -85,7 +95,17 @@ def labels(*, required: bool) -> Callable[[Decorated], Decorated]:
 
 def common(command: Decorated) -> Decorated:
     """Add what every command has that reads events."""
-    return preproc(threads(as_json(debug(command))))
+    return preproc(on_bad_file(common_branches(threads(as_json(debug(command))))))
+
+
+def params_of(path: str | None, on_bad_file: str | None, common_branches: bool) -> Params:
+    """Return the parameters of a file, or the defaults without one; options come before both."""
+    params = Params() if path is None else Params.from_json(path)
+    return replace(
+        params,
+        on_bad_file=on_bad_file or params.on_bad_file,
+        common_branches=common_branches or params.common_branches,
+    )
 
 
 def out_file(context: click.Context, option: click.Parameter, value: str) -> Path:
@@ -111,15 +131,12 @@ def out_file(context: click.Context, option: click.Parameter, value: str) -> Pat
     return path
 
 
-def params_of(path: str | None) -> Params:
-    """Return the parameters of a file, or the defaults without one."""
-    return Params() if path is None else Params.from_json(path)
-
-
-def show_time(dataset: Dataset, params: Params) -> None:
-    """Print where the time went, if details are wanted."""
+def show_end(dataset: Dataset, params: Params) -> None:
+    """Print which files were skipped, and where the time went, if details are wanted."""
     if params.verbose > 1:
         click.echo(dataset.spent.table(), err=True)
+    if dataset.bad_files:
+        click.echo(f"mlaas4hep: done, but {lost(dataset.bad_files)}", err=True)
 
 
 def dataset_of(
@@ -148,4 +165,8 @@ def dataset_of(
         nevts=params.nevts,
         threads=threads,
         redirector=params.redirector,
+        sentinels=params.sentinels,
+        common_branches=params.common_branches,
+        on_bad_file=params.on_bad_file,
+        reading=params.reading,
     )

@@ -47,18 +47,25 @@ events that pass, and of the branches that remain, new ones included.
 )
 @options.common
 def specs(
-    files: str, params: str | None, out: Path, threads: int | None, as_json: bool, preproc: Preprocessing
+    files: str,
+    params: str | None,
+    out: Path,
+    threads: int | None,
+    as_json: bool,
+    on_bad_file: str | None,
+    common_branches: bool,
+    preproc: Preprocessing,
 ) -> None:
     """Scan ROOT files."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.cli.tables import specs_table
 
-    given = options.params_of(params)
+    given = options.params_of(params, on_bad_file, common_branches)
     dataset = options.dataset_of(files, None, given, preproc, threads=threads)
     with Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         found = dataset.specs()
-    options.show_time(dataset, given)
+    options.show_end(dataset, given)
     found.to_json(out)
     if as_json:
         flow = {"cutflow": dataset.cutflow.to_dict()} if preproc.cuts else {}

@@ -67,6 +67,8 @@ def train(
     fout: str | None,
     threads: int | None,
     as_json: bool,
+    on_bad_file: str | None,
+    common_branches: bool,
     preproc: Preprocessing,
 ) -> None:
     """Train a model on ROOT files and test it."""
@@ -74,13 +76,13 @@ def train(
     from mlaas4hep.train import render
     from mlaas4hep.train import train as train_model
 
-    given = options.params_of(params)
+    given = options.params_of(params, on_bad_file, common_branches)
     dataset = options.dataset_of(files, labels, given, preproc, specs, threads)
     # What the user's model prints is not a result.
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         report = train_model(dataset, model, given, fout, bar)
-    options.show_time(dataset, given)
+    options.show_end(dataset, given)
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     elif given.verbose:

@@ -1,6 +1,7 @@
 """Events of many files as chunks for training."""
 
+from mlaas4hep.dataset.badfiles import BadFile, lost
 from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.dataset import PARTS, Chunk, Dataset
 
-__all__ = ["PARTS", "Chunk", "CutFlow", "Dataset"]
+__all__ = ["PARTS", "BadFile", "Chunk", "CutFlow", "Dataset", "lost"]

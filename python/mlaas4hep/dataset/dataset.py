@@ -14,16 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.dataset.buffers import Buffers
+from mlaas4hep.dataset.badfiles import BadFile
+from mlaas4hep.dataset.buffers import Buffers, Target
 from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.firstpass import FirstPass, Found
 from mlaas4hep.dataset.readahead import OURS, read_ahead
 from mlaas4hep.dataset.stream import Stream
+from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.inputs import Files, Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
 from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.sentinels import Given
 from mlaas4hep.sources import Reading, find
 from mlaas4hep.specs import Specs
 from mlaas4hep.threads import resolve_threads
@@ -94,6 +97,14 @@ class Dataset:
         Threads to use; ``None``: the variable ``MLAAS4HEP_NUM_THREADS``, else the CPUs that the process may use.
     redirector
         A URL behind which files are looked for that do not exist here.
+    sentinels
+        Numbers that stand for a missing value: a number or several for all branches, or such by names and globs, as in
+        ``{"DER_*": -999}``. An integer must equal a sentinel, a float may also equal it rounded to float32.
+    common_branches
+        Use the branches that all files have, flat in all or jagged in all, and list the others in a note; otherwise
+        a branch that a file lacks is an error.
+    on_bad_file
+        ``"error"``, or ``"skip"``: a file that cannot be opened or read is left out and listed in ``bad_files``.
     reading
         How files are read: a :class:`Reading`, or a dict of its values.
 
@@ -132,6 +143,9 @@ class Dataset:
         max_open: int = 128,
         threads: int | None = None,
         redirector: str = "",
+        sentinels: Given = None,
+        common_branches: bool = False,
+        on_bad_file: str = "error",
         reading: Reading | Mapping[str, Any] | None = None,
     ) -> None:
         self.preproc = Preprocessing.of(preproc)
@@ -143,21 +157,23 @@ class Dataset:
         lines = self.inputs[-1].line + 1
         given = _specs(specs)
         with _named(specs):
-            self._first_pass = FirstPass(
-                self.inputs,
+            wanted = Wanted(
                 labels if labels is None or isinstance(labels, str) else pair_labels(labels, lines),
-                select=select,
-                exclude=exclude,
+                select,
+                exclude,
                 identifier=_names(identifier),
-                specs=given,
                 classes=classes,
                 split=_fractions(split),
                 seed=self._seed,
                 nevts=nevts if nevts == -1 else _whole("nevts", nevts, 1, 2**63),
                 threads=self._threads,
                 preproc=self.preproc,
+                sentinels=sentinels,
+                common=bool(common_branches),
+                skip=_skips(on_bad_file),
                 reading=reading,
             )
+            self._first_pass = FirstPass(self.inputs, wanted, given)
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
         self.on_events: Callable[[int], None] | None = None
@@ -217,6 +233,11 @@ class Dataset:
     def cutflow(self) -> CutFlow:
         """How many events were read of each file, and how many passed each cut and all before it."""
         return self._first_pass.cutflow(self.on_events)
+
+    @property
+    def bad_files(self) -> tuple[BadFile, ...]:
+        """The files that were skipped because they cannot be read, so far, with the reason and how much is lost."""
+        return tuple(self._first_pass.bad.found.values())
 
     def count(self, part: str | None = None) -> int:
         """Return the number of events of a part; None: of all parts."""
@@ -290,19 +311,30 @@ class Dataset:
         schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
         with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
             streams = [
-                Stream(group, part, plan, self._threads, reader, watch, number, len(groups))
+                Stream(group, part, plan, self._threads, reader, watch, number, len(groups), self._first_pass.bad)
                 for number, group in enumerate(groups, 1)
             ]
             for stream in streams:
                 stack.callback(stream.close)
             for takes in schedule:
                 rows = sum(len(take[3]) for take in takes)
-                target = buffers.target(rows)
+                target, lost = buffers.target(rows), []
                 for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
                     streams[following].prepare(len(further))  # reads while this one is flattened
-                    streams[number].fill(places, target)
-                yield Chunk(target.data, target.padding_mask, target.labels, target.file, target.entry)
+                    lost.append(streams[number].fill(places, target))
+                if sum(map(len, lost)) < rows:
+                    yield _chunk(target, np.concatenate(lost))
                 del target  # so that its arrays can be used again
+
+
+def _chunk(target: Target, lost: NDArray[np.int64]) -> Chunk:
+    """The chunk that was filled, without the rows of events that are lost."""
+    arrays = target.data, target.padding_mask, target.labels, target.file, target.entry
+    if not len(lost):
+        return Chunk(*arrays)
+    there = np.ones(len(target.data), np.bool_)
+    there[lost] = False
+    return Chunk(*(None if array is None else array[there] for array in arrays))  # type: ignore[arg-type]
 
 
 def _specs(specs: Specs | str | os.PathLike[str] | None) -> Specs | None:
@@ -339,6 +371,12 @@ def _part(part: str | None) -> int | None:
     if part not in PARTS:
         raise ParamsError(f"part is {part!r}; it must be 'train', 'validation', 'test' or None")
     return PARTS.index(part)
+
+
+def _skips(on_bad_file: str) -> bool:
+    if on_bad_file not in ("error", "skip"):
+        raise ParamsError(f"on_bad_file is {on_bad_file!r}; it must be 'error' or 'skip'")
+    return on_bad_file == "skip"
 
 
 def _fractions(split: Sequence[float]) -> tuple[float, float, float]:

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlaas4hep import _rust
-from mlaas4hep.errors import SpecsError, nearest
+from mlaas4hep.dataset.badfiles import BadFiles
+from mlaas4hep.errors import SourceError, SpecsError, nearest
 from mlaas4hep.inputs import Input
 from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.sentinels import Given, Sentinels, resolve_sentinels
 from mlaas4hep.sources import Branch, Reading, open_source
 from mlaas4hep.specs import Specs
 
@@ -25,22 +27,27 @@ class File:
 
 
 def open_all(
-    inputs: Sequence[Input], nevts: int, reading: Reading
+    inputs: Sequence[Input], nevts: int, reading: Reading, bad: BadFiles
 ) -> tuple[Sequence[tuple[str, Mapping[str, Branch]]], list[File]]:
     """Look into every file: its branches, its tree, how many entries it has and how many of them are used."""
     schemas: list[tuple[str, Mapping[str, Branch]]] = []
     found = []
     for given in inputs:
-        source = open_source(given.path, given.tree, reading=reading)
+        try:
+            source = open_source(given.path, given.tree, reading=reading)
+        except SourceError as error:
+            bad.add(str(given), error, None)
+            continue
         try:
             schemas.append((given.path, source.schema()))
-            found.append((source.tree, source.entries))
+            found.append((given, source.tree, source.entries))
         finally:
             source.close()
-    entries = [count for _, count in found]
+    if not found:
+        raise SourceError(f"no file can be read: {'; '.join(map(str, bad.found.values()))}")
+    entries = [count for _, _, count in found]
     used = entries if nevts == -1 else _rust.shares(entries, nevts)
-    files = [File(given, *one, count) for given, one, count in zip(inputs, found, used, strict=True)]
-    return schemas, files
+    return schemas, [File(*one, count) for one, count in zip(found, used, strict=True)]
 
 
 def check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]]) -> None:
@@ -50,6 +57,18 @@ def check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]
             if name not in schema:
                 hint = nearest(name, schema)
                 raise SpecsError(f"the specs do not fit: {path} has no branch {name!r}{hint}; scan the files again")
+
+
+def sentinels_of(given: Given, schemas: Sequence[tuple[str, Mapping[str, Branch]]], specs: Specs | None) -> Sentinels:
+    """The numbers that mean none, by branch; specs know theirs, and others with them are refused."""
+    numbers = {name for _, schema in schemas for name, branch in schema.items() if branch.kind in ("flat", "jagged")}
+    found = resolve_sentinels(given, sorted(numbers))
+    if specs is None or not specs.typed:
+        return found
+    known = specs.sentinels
+    if given is not None and any(found.get(name, []) != known.get(name, []) for name in {*specs.branches, *known}):
+        raise SpecsError("the specs do not fit: they were made with other sentinels; scan the files again")
+    return known
 
 
 def check_made_with(specs: Specs, preproc: Preprocessing) -> None:

@@ -1,6 +1,6 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.columns import keep_all
+from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
-from mlaas4hep.dataset.files import File, check_known, check_made_with, fitting, open_all
+from mlaas4hep.dataset.files import File, check_known, check_made_with, fitting, open_all, sentinels_of
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
-from mlaas4hep.dataset.preprocess import Cutter, compile_for, with_new
-from mlaas4hep.dataset.stream import CUT, LEFT_OUT, Events, open_again
+from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
+from mlaas4hep.dataset.stream import CUT, LEFT_OUT, LOST, Events, open_again
+from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import ExpressionError, ParamsError, note
+from mlaas4hep.errors import ExpressionError, ParamsError, ReadError, SourceError, note
 from mlaas4hep.inputs import Input
-from mlaas4hep.preproc import Preprocessing
-from mlaas4hep.sources import Column, Reading, choose_branches
+from mlaas4hep.sources import Column, choose_branches
 from mlaas4hep.specs import Specs
 
 __all__ = ["FirstPass", "Found"]
@@ -52,63 +53,60 @@ class Found:
 class FirstPass:
     """Opens every file, chooses branches, and learns the rest when it is asked for, in one pass over the files."""
 
-    def __init__(
-        self,
-        inputs: Sequence[Input],
-        labels: Sequence[int] | Sequence[str] | str | None,
-        *,
-        select: str | Iterable[str] | None,
-        exclude: str | Iterable[str] | None,
-        identifier: Sequence[str],
-        specs: Specs | None,
-        classes: Sequence[str] | None,
-        split: tuple[float, float, float],
-        seed: int,
-        nevts: int,
-        threads: int,
-        preproc: Preprocessing,
-        reading: Reading,
-    ) -> None:
-        self._reading = reading
-        self._labels, self._classes, self._identifier = labels, classes, identifier
-        self._split, self._seed, self._threads = split, seed, threads
-        if classes is not None and labels is None:
+    def __init__(self, inputs: Sequence[Input], wanted: Wanted, specs: Specs | None) -> None:
+        self._wanted, self._labels, self._identifier = wanted, wanted.labels, wanted.identifier
+        if wanted.classes is not None and wanted.labels is None:
             raise ParamsError("classes are given, but no labels")
-        schemas, self._files = open_all(inputs, nevts, reading)
-        label = labels if isinstance(labels, str) else None
-        self._formulas = compile_for(preproc, schemas)
+        self.bad = BadFiles(wanted.skip)
+        schemas, self._files = open_all(inputs, wanted.nevts, wanted.reading, self.bad)
+        self._choose(schemas, specs)
+        self._flows: list[FileFlow] = []
+        self.watch = Watch()
+        self._found: Found | None = None
+        self._check_empty()
+        # Where files may be skipped, what a scan finds of them counts.
+        scans = wanted.skip and self._specs is None
+        if wanted.label is None and not self._identifier and not self.preproc.cuts and not scans:
+            self._found = self._without_reading()
+
+    def _choose(self, schemas: Schemas, specs: Specs | None) -> None:
+        """Choose the branches: inputs, and what formulas and cuts read of the files."""
+        wanted, preproc, select = self._wanted, self._wanted.preproc, self._wanted.select
+        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs)
+        self._formulas = compile_for(preproc, schemas, self._sentinels)
         new = self._formulas.new_branches if self._formulas else {}
-        for what, name in [("labels", label), *(("identifier", name) for name in identifier)]:
+        for what, name in [("labels", wanted.label), *(("identifier", name) for name in self._identifier)]:
             if name in new:
                 raise ParamsError(f"{what}: {name!r} is a new branch; give a branch of the files")
         if specs is not None and specs.typed:
             check_made_with(specs, preproc)
         branches, schemas = schemas, with_new(schemas, self._formulas)
-        if specs is not None and select is None and exclude is None:
+        if specs is not None and select is None and wanted.exclude is None:
             check_known(specs, schemas)
             select = [name for name in specs.branches if name not in new]
         if specs is not None and not specs.typed:
             note("the specs name no types, as those of the original MLaaS4HEP: the files are scanned again")
             specs = None
         choice = choose_branches(
-            schemas, select, exclude, label=label, identifier=identifier, new=new, removed=preproc.removed
+            schemas,
+            select,
+            wanted.exclude,
+            label=wanted.label,
+            identifier=self._identifier,
+            new=new,
+            removed=preproc.removed,
+            common=wanted.common,
         )
         if choice.note:
             note(choice.note)
+        self.left_out_branches = choice.left_out
         self._kept = [branch.name for branch in choice.inputs]
         self._inputs = [name for name in self._kept if name not in new]
         if excluded := sorted(set(new) - set(self._kept)):
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
-            self._formulas = compile_for(preproc, branches)
+            self._formulas = compile_for(preproc, branches, self._sentinels)
         self.preproc = preproc
-        self._given = fitting(specs, choice.inputs, self._files) if specs is not None else None
-        self._specs = self._given
-        self._flows: list[FileFlow] = []
-        self.watch = Watch()
-        self._found: Found | None = None
-        self._check_empty()
-        if label is None and not identifier and not preproc.cuts:
-            self._found = self._without_reading()
+        self._specs = fitting(specs, choice.inputs, self._files) if specs is not None else None
 
     @property
     def entries(self) -> int:
@@ -147,7 +145,10 @@ class FirstPass:
         if self._labels is None:
             return Labels([], [], []), {}
         assert not isinstance(self._labels, str)
-        labels = name_classes(list(self._labels), self._classes, "labels")
+        lines = {file.input.line for file in self._files}
+        given: list[int | str] = list(self._labels)
+        found = [label for line, label in enumerate(given) if line in lines]
+        labels = name_classes(found, self._wanted.classes, "labels")
         return labels, {file.input.number: labels.found.index(self._labels[file.input.line]) for file in self._files}
 
     def _without_reading(self) -> Found:
@@ -167,10 +168,20 @@ class FirstPass:
         labels: NDArray[np.uint16] | int | None,
         values: NDArray[np.int64],
     ) -> Events:
-        return Events(file.input.number, file.input.path, file.tree, file.entries, parts, labels, values, self._reading)
+        return Events(
+            file.input.number,
+            file.input.path,
+            file.tree,
+            file.entries,
+            parts,
+            labels,
+            values,
+            str(file.input),
+            self._wanted.reading,
+        )
 
     def _parts(self, file: File, start: int, stop: int, identifiers: list[NDArray[np.generic]]) -> NDArray[np.uint8]:
-        return _rust.parts(self._seed, file.input.number, start, stop, self._split, identifiers)
+        return _rust.parts(self._wanted.seed, file.input.number, start, stop, self._wanted.split, identifiers)
 
     def _read(self, watcher: Watcher) -> None:
         """Make the one pass over all files: cut and scan them, and learn labels and parts where these take a branch."""
@@ -179,15 +190,32 @@ class FirstPass:
         learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]] = []
         self._flows = []
         for file in self._files:
-            learned.append(self._read_file(file, column, scanned, watcher))
+            learned.append(self._read_or_skip(file, column, scanned, watcher))
         self._check_survivors()
         if self._found is None:
             self._found = self._with_labels(column, learned)
         if self._specs is None:
+            if not scanned:
+                raise SourceError(f"no file can be read: {'; '.join(map(str, self.bad.found.values()))}")
             self._specs = self._complete(Specs.merge(scanned))
             new = self._formulas.new_branches if self._formulas else {}
             if empty := [name for name in new if name in self._kept and self._specs.minv[name] is None]:
                 note(f"new branches that have no finite value in any event: {', '.join(empty)}")
+
+    def _read_or_skip(
+        self, file: File, column: LabelColumn | None, scanned: list[Specs], watcher: Watcher
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """Read a file; of one that cannot be read, and may be skipped, nothing is left."""
+        before, labels = list(scanned), dict(column.found) if column else {}
+        try:
+            return self._read_file(file, column, scanned, watcher)
+        except SourceError as error:
+            self.bad.add(str(file.input), error, file.used)
+        scanned[:] = before
+        if column:
+            column.found = labels
+        self._flows.append(FileFlow(str(file.input), 0, tuple(0 for _ in self._cuts)))
+        return np.full(file.used, LOST, np.uint8), np.zeros(file.used if column else 0, np.int32)
 
     def _read_file(
         self,
@@ -199,10 +227,10 @@ class FirstPass:
         """Scan one file into ``scanned``, and return the parts and label positions of its events."""
         parts = np.full(file.used, CUT, np.uint8)
         positions = np.zeros(file.used if column else 0, np.int32)
-        wanted = self._wanted(column)
+        wanted = self._columns(column)
         with self.watch.timed("reading"):
-            source = open_again(self._events(file, parts, None, np.empty(0, np.int64)), self._threads)
-        cutter = Cutter(source, self._formulas, self._threads)
+            source = open_again(self._events(file, parts, None, np.empty(0, np.int64)), self._wanted.threads)
+        cutter = Cutter(source, self._formulas, self._wanted.threads)
         try:
             clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)
             # A file without events is scanned too: its branches have types.
@@ -226,7 +254,7 @@ class FirstPass:
         self._flows.append(flow)
         return parts, positions
 
-    def _wanted(self, column: LabelColumn | None) -> list[str]:
+    def _columns(self, column: LabelColumn | None) -> list[str]:
         """The columns that the pass has to read besides those of cuts."""
         extra = [*self._identifier, *([column.branch] if column else [])] if self._found is None else []
         scanned = [*self._inputs, *(self._formulas.new_reads if self._formulas else [])] if self._specs is None else []
@@ -245,16 +273,24 @@ class FirstPass:
         if not len(entries):
             return
         if self._identifier and self._found is None:
-            identifiers = [_flat(columns[name]) for name in self._identifier]
+            identifiers = [self._present(file, name, columns[name], entries) for name in self._identifier]
             parts[entries] = self._parts(file, 0, len(entries), identifiers)
         else:
             first = int(entries[0])
             parts[entries] = self._parts(file, first, int(entries[-1]) + 1, [])[entries - first]
         if self._found is not None:
-            parts[entries] = self._found.events[file.input.number].parts[entries]
+            parts[entries] = self._found.events[self._files.index(file)].parts[entries]
         elif column:
-            positions[entries] = column.add(_flat(columns[column.branch]), file.input.path, entries)
+            positions[entries] = column.add(columns[column.branch], file.input.path, entries)
             parts[entries[positions[entries] == MISSING]] = LEFT_OUT
+
+    def _present(self, file: File, name: str, column: Column, entries: NDArray[np.int64]) -> NDArray[np.generic]:
+        """An identifier, which every event must have."""
+        if isinstance(column, _rust.Masked):
+            at = int(entries[np.argmax(column.mask != column.valid_when)])
+            raise ReadError(f"{file.input.path}: identifier {name!r} has no value in entry {at}; every event needs one")
+        assert isinstance(column, np.ndarray)
+        return column
 
     def _scan(
         self,
@@ -268,10 +304,12 @@ class FirstPass:
         if not used.all():
             columns, entries = keep_all(columns, used), entries[used]
         with self.watch.timed("scanning"):
-            core = _rust.scan({name: columns[name] for name in self._inputs} or columns, self._threads)[0]
+            inputs = {name: columns[name] for name in self._inputs} or columns
+            core = _rust.scan(inputs, self._wanted.threads, self._sentinels)[0]
             if self._formulas is not None:
                 try:
-                    core = self._formulas.complete(core, columns, self._kept, self.preproc.hash, self._threads, entries)
+                    kept, name, threads = self._kept, self.preproc.hash, self._wanted.threads
+                    core = self._formulas.complete(core, columns, kept, name, threads, entries)
                 except ExpressionError as error:
                     raise ExpressionError(f"{file.input.path}: {error}") from None
             scanned.append(Specs(core))
@@ -281,14 +319,17 @@ class FirstPass:
     def cutflow(self, watcher: Watcher = None) -> CutFlow:
         """Return what the cuts did to the events of every file."""
         self.found(watcher)
-        cuts = tuple(self._formulas.cuts if self._formulas else ())
-        return CutFlow(cuts, tuple(self._flows))
+        return CutFlow(self._cuts, tuple(self._flows))
+
+    @property
+    def _cuts(self) -> tuple[str, ...]:
+        return tuple(self._formulas.cuts if self._formulas else ())
 
     def _check_survivors(self) -> None:
         """Raise where the cuts leave nothing, for all or for the files of one label."""
         if not self.preproc.cuts:
             return
-        flow = CutFlow(tuple(self._formulas.cuts if self._formulas else ()), tuple(self._flows))
+        flow = CutFlow(self._cuts, tuple(self._flows))
         if not flow.total.survived:
             raise ParamsError(f"no event passes the cuts:\n{flow.table()}")
         if not isinstance(self._labels, (str, type(None))):
@@ -313,7 +354,7 @@ class FirstPass:
             raise ParamsError(f"branch {column.branch!r}: no event has a label")
         if left_out:
             note(f"{left_out} events are left out, because their label in branch {column.branch!r} is missing")
-        labels = name_classes(list(column.found), self._classes, f"branch {column.branch!r}")
+        labels = name_classes(list(column.found), self._wanted.classes, f"branch {column.branch!r}")
         order, values = column.order(labels), np.array(labels.values, np.int64)
         small = np.uint8 if len(values) < 2**8 else np.int32
         events = [
@@ -329,13 +370,11 @@ class FirstPass:
         selected: dict[str, tuple[int, int, int]] = {}
         for file, events in zip(self._files, self._found.events, strict=True):
             name = str(file.input)
+            if events.lost:
+                continue
             counts = np.bincount(events.parts, minlength=CUT + 1).tolist()
             before = selected.get(name, (0, 0, 0))
             entries[name] = entries.get(name, 0) + file.used
             selected[name] = (counts[0] + before[0], counts[1] + before[1], counts[2] + before[2])
-        return specs.with_files(entries, selected)
-
-
-def _flat(column: Column) -> NDArray[np.generic]:
-    assert isinstance(column, np.ndarray)
-    return column
+        bad = {bad.file: (bad.reason, bad.lost) for bad in self.bad.found.values()}
+        return specs.with_files(entries, selected).with_bad_files(bad)

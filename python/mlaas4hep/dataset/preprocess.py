@@ -10,14 +10,15 @@ from mlaas4hep.columns import keep_all
 from mlaas4hep.errors import BranchError, ExpressionError, nearest
 from mlaas4hep.formulas import bind, check_branches
 from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.sentinels import Sentinels
 from mlaas4hep.sources import Branch, Column, Source
 
-__all__ = ["Cutter", "compile_for", "with_new"]
+__all__ = ["Cutter", "Schemas", "compile_for", "with_new"]
 
 Schemas = Sequence[tuple[str, Mapping[str, Branch]]]
 
 
-def compile_for(preproc: Preprocessing, schemas: Schemas) -> _rust.Formulas | None:
+def compile_for(preproc: Preprocessing, schemas: Schemas, sentinels: Sentinels) -> _rust.Formulas | None:
     """Compile formulas and cuts for the branches of all files; None where there is nothing to do.
 
     Every branch that they read must be in each file, flat in all or jagged in all; types are promoted.
@@ -31,7 +32,7 @@ def compile_for(preproc: Preprocessing, schemas: Schemas) -> _rust.Formulas | No
                 known.setdefault(name, (branch.kind, []))[1].append(branch.type)
     types = {name: (kind, _rust.promoted(found)) for name, (kind, found) in known.items()}
     check_branches(preproc, types)
-    formulas = bind(preproc, types)
+    formulas = bind(preproc, types, sentinels)
     for name in dict.fromkeys([*formulas.cut_reads, *formulas.new_reads]):
         _require(name, known[name][0], schemas)
     return formulas

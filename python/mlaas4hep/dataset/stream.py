@@ -9,28 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep.columns import keep_all, slice_column
+from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import ExpressionError, ReadError
+from mlaas4hep.errors import ExpressionError, ReadError, SourceError
 from mlaas4hep.plan import Flat, Plan
 from mlaas4hep.sources import Column, Reading, Source, open_source
 from mlaas4hep.sources.clusters import stagger
 
-__all__ = ["CUT", "LEFT_OUT", "Events", "Stream", "open_again"]
+__all__ = ["CUT", "LEFT_OUT", "LOST", "Events", "Stream", "open_again"]
 
 LEFT_OUT = 3
 """Stands among the parts of events where an event has no label."""
 CUT = 4
 """Stands there where an event does not pass the cuts."""
+LOST = 5
+"""Stands there where an event cannot be read, and its file is skipped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
     """The events of one file that are used: its first ones.
 
-    ``reading`` says how the file is read. ``parts`` has for each event its part (0 train, 1 validation, 2 test, 3 left
-    out, 4 cut). ``labels`` has the position of its label in ``values``, which are the labels as chunks hold them; one
-    position for all where the file has one label, None without labels.
+    ``name`` is the input as the user wrote it, ``reading`` says how it is read. ``parts`` has for each event its part
+    (0 train, 1 validation, 2 test, 3 left out, 4 cut, 5 lost). ``labels`` has the position of its label in ``values``,
+    which are the labels as chunks hold them; one position for all where the file has one label, None without labels.
     """
 
     number: int
@@ -40,12 +43,18 @@ class Events:
     parts: NDArray[np.uint8]
     labels: NDArray[np.integer[Any]] | int | None
     values: NDArray[np.int64]
+    name: str
     reading: Reading
 
     def wanted(self, part: int | None) -> NDArray[np.bool_]:
         """Return which events are of a part; None: those of any."""
         wanted: NDArray[np.bool_] = self.parts < LEFT_OUT if part is None else self.parts == part
         return wanted
+
+    @property
+    def lost(self) -> bool:
+        """Whether the file was skipped as a whole."""
+        return len(self.parts) > 0 and bool((self.parts == LOST).all())
 
     def labels_of(self, entries: NDArray[np.int64]) -> NDArray[np.int64] | np.int64:
         """Return the labels of some entries."""
@@ -93,33 +102,38 @@ class Stream:
         watch: Watch,
         number: int,
         beside: int,
+        bad: BadFiles,
     ) -> None:
         self._plan, self._threads, self._watch = plan, threads, watch
         self._part = part
         self._beside = beside
+        self._bad = bad
         self._clusters = self._read(files, number / beside)
         self._cluster: Cluster | None = None
         self._done = 0
         self._reader = reader
-        self._coming: Future[Cluster] | None = None
+        self._coming: Future[Cluster | None] | None = None
 
     def prepare(self, events: int) -> None:
         """Begin to read the next cluster, if so many events are more than what is left of this one."""
         left = len(self._cluster.wanted) - self._done if self._cluster else 0
         if events > left and self._coming is None:
-            self._coming = self._reader.submit(next, self._clusters)
+            self._coming = self._reader.submit(next, self._clusters, None)
 
-    def fill(self, rows: NDArray[np.int64], target: Target) -> None:
-        """Put the next events into these rows, one each."""
+    def fill(self, rows: NDArray[np.int64], target: Target) -> NDArray[np.int64]:
+        """Put the next events into these rows, one each; return the rows for which there is none, since it is lost."""
         while len(rows):
             if self._cluster is None:
                 self._cluster, self._done = self._next(), 0
+            if self._cluster is None:
+                return rows
             self.prepare(len(rows))
             wanted = self._cluster.wanted[self._done : self._done + len(rows)]
             self._place(self._cluster, wanted, rows[: len(wanted)], target)
             self._done, rows = self._done + len(wanted), rows[len(wanted) :]
             if self._done == len(self._cluster.wanted):
                 self._cluster = None
+        return rows
 
     def close(self) -> None:
         """Close the file that is open."""
@@ -127,8 +141,8 @@ class Stream:
             wait([self._coming])
         self._clusters.close()
 
-    def _next(self) -> Cluster:
-        """The next cluster, read by now or waited for."""
+    def _next(self) -> Cluster | None:
+        """The next cluster, read by now or waited for; None where files that are skipped end the stream early."""
         self.prepare(1)
         assert self._coming is not None
         coming, self._coming = self._coming, None
@@ -167,21 +181,33 @@ class Stream:
     def _read(self, files: Sequence[Events], share: float) -> Generator[Cluster]:
         """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams."""
         for events in files:
-            wanted = events.wanted(self._part)
+            wanted, done = events.wanted(self._part), 0
             if not wanted.any():
                 continue
-            with self._watch.timed("reading"):
-                source = open_again(events, self._threads)
             try:
-                for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted), self._beside), share):
-                    if wanted[start:stop].any():
-                        with self._watch.timed("reading"):
-                            cluster = self._cluster_of(events, source, start, wanted[start:stop])
-                        yield cluster
-                        del cluster  # before the next one is read
-            finally:
-                self._watch.add_seconds(source.seconds)
-                source.close()
+                for cluster, stop in self._clusters_of(events, wanted, share):
+                    yield cluster
+                    done = stop
+                    del cluster  # before the next one is read
+            except SourceError as error:
+                lost = done + np.flatnonzero(wanted[done:])
+                self._bad.add(events.name, error, len(lost))
+                events.parts[lost] = LOST
+
+    def _clusters_of(self, events: Events, wanted: NDArray[np.bool_], share: float) -> Generator[tuple[Cluster, int]]:
+        """Yield the clusters of one file, each with the entry behind its last one."""
+        with self._watch.timed("reading"):
+            source = open_again(events, self._threads)
+        try:
+            for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted), self._beside), share):
+                if wanted[start:stop].any():
+                    with self._watch.timed("reading"):
+                        cluster = self._cluster_of(events, source, start, wanted[start:stop])
+                    yield cluster, stop
+                    del cluster  # before the next one is read
+        finally:
+            self._watch.add_seconds(source.seconds)
+            source.close()
 
     def _cluster_of(self, events: Events, source: Source, start: int, wanted: NDArray[np.bool_]) -> Cluster:
         """Read a cluster; after cuts only the events that are wanted are kept of it."""

@@ -11,10 +11,10 @@ Every format is one module below ``formats`` whose source has the same three ver
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch, Column, Plain, Storage, TreeInfo
 from mlaas4hep.sources.choose import Choice, choose_branches
 from mlaas4hep.sources.format import format_of
-from mlaas4hep.sources.reading import Reading
 
 __all__ = [
     "Branch",

@@ -41,6 +41,7 @@ def choose_branches(
     identifier: str | Iterable[str] = (),
     new: Iterable[str] = (),
     removed: Iterable[str] = (),
+    common: bool = False,
 ) -> Choice:
     """Return the branches that a model gets from files of the given schemas, each with the path of its file.
 
@@ -49,7 +50,8 @@ def choose_branches(
     ``exclude`` takes away, and so does ``removed``; branches that are ``new`` are inputs whatever is selected.
     ``select`` and ``exclude`` are a list of names and globs, a text with commas, or a text file with a name a line;
     ``""`` is no restriction. Every input, identifier and the label must be in all files, flat in all or jagged in all;
-    types may differ. What an input says of itself is what the first file says. Anything else is a ``BranchError``.
+    with ``common`` inputs that are not are left out. Types may differ. What an input says of itself is what the first
+    file says. Anything else is a ``BranchError``.
     """
     files = _Files(schemas)
     kept_out = _required(files, label, identifier)
@@ -57,6 +59,9 @@ def choose_branches(
     wanted = _names(select, files.union, "selected branches")
     selected = files.matches(wanted, "selected") | set(new) if wanted else set(files.union)
     usable, left_out = _usable(files, selected - kept_out, set(wanted))
+    if common:
+        uncommon = files.uncommon(usable - set(new))
+        usable, left_out = usable - set(uncommon), left_out | uncommon
     for pattern in wanted:
         if not files.meant(pattern) & (usable | kept_out):
             raise BranchError(f"selected: {pattern!r} matches no branch that can be an input, {COUNTERS}")
@@ -113,6 +118,18 @@ class _Files:
         """Why a branch is no input in some file; a branch of different kinds is left to ``require``."""
         kinds = {schema[name].kind for _, schema in self._schemas if name in schema}
         return self._why[name] if len(kinds) == 1 else ""
+
+    def uncommon(self, names: Iterable[str]) -> dict[str, str]:
+        """Of these branches the ones that a file lacks, or has as another kind, with the reason."""
+        found = {}
+        for name in sorted(names):
+            kinds = [schema[name].kind if name in schema else "" for _, schema in self._schemas]
+            missing = kinds.count("")
+            if missing:
+                found[name] = f"missing in {missing} of {len(kinds)} files"
+            elif len(set(kinds)) > 1:
+                found[name] = "flat in some files and jagged in others"
+        return found
 
     def first(self, name: str) -> str:
         """The first file that has a branch."""

@@ -8,10 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mlaas4hep.errors import SourceError
+from mlaas4hep.reading import Reading
 from mlaas4hep.sources import formats
 from mlaas4hep.sources.branch import TreeInfo
 from mlaas4hep.sources.place import Place, open_place
-from mlaas4hep.sources.reading import Reading
 
 if TYPE_CHECKING:
     from mlaas4hep.sources import Source

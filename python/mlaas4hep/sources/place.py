@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
 from mlaas4hep.inputs import is_url
+from mlaas4hep.reading import Reading
 from mlaas4hep.sources.localfile import LocalFile
-from mlaas4hep.sources.reading import Reading
 
 __all__ = ["Place", "open_place"]
 

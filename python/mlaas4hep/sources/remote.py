@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, cast
 
 from mlaas4hep.errors import SourceError, first_line
+from mlaas4hep.reading import Reading
 from mlaas4hep.sources.localfile import TooShort
-from mlaas4hep.sources.reading import Reading
 
 __all__ = ["RemoteFile", "find"]
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest
+from mlaas4hep.reading import Reading
 from mlaas4hep.sources.baskets import SECONDS, BranchReader, share
 from mlaas4hep.sources.branch import Branch, Plain, TreeInfo
 from mlaas4hep.sources.clusters import join
 from mlaas4hep.sources.known import Known, known_tree, known_trees
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.native import NativeBranch, describe
-from mlaas4hep.sources.reading import Reading
 
 __all__ = ["TTreeSource", "list_trees", "open_tree"]
 

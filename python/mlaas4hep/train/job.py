@@ -130,6 +130,7 @@ class _Job:
             self._progress.advance(len(truth))
         self._progress.finish()
         self._scored = np.concatenate(labels), np.concatenate(scores)
+        total = len(self._scored[0])  # fewer where files were skipped
         wrong = total - int(np.isfinite(self._scored[1]).reshape(total, -1).all(axis=1).sum())
         if wrong:
             raise ModelError(f"{self._where}: the scores of {wrong} of {total} test events are not finite")
@@ -165,6 +166,7 @@ class _Job:
                 for part, counts in reader.counts.items()
                 if counts.sum() == reader.events[part]  # not a test part that nobody asked for
             },
+            bad_files=self._dataset.bad_files,
             cutflow=self._dataset.cutflow if self._dataset.preproc.cuts else None,
             history=trainer.history,
             metrics=evaluate(*self._scored, classes, self._params.threshold) if tested else None,

@@ -70,7 +70,13 @@ def cut(parts: Iterable[Part], limits: Sequence[int]) -> Iterator[Part | None]:
             yield None
             continue
         while sum(len(labels) for _, labels in held) < wanted:
-            held.append(next(stream))
+            more = next(stream, None)
+            if more is None:  # events of files that were skipped
+                break
+            held.append(more)
+        if not any(len(labels) for _, labels in held):
+            yield None
+            continue
         data, labels = held[0] if len(held) == 1 else (np.concatenate(arrays) for arrays in zip(*held, strict=True))
         yield data[:wanted], labels[:wanted]
         held = [(data[wanted:], labels[wanted:])]

@@ -47,6 +47,8 @@ pub enum Error {
     MergeKinds { branch: String, first: Kind, second: Kind },
     #[error("specs cannot be merged: they were made with different formulas and cuts")]
     MergePreproc,
+    #[error("specs cannot be merged: they were made with different sentinels")]
+    MergeSentinels,
     #[error("{what}: line {line}, column {column}: {reason}")]
     Json { what: &'static str, line: usize, column: usize, reason: String },
     #[error("{what}: {place} is {found}; it must be {expected}")]
@@ -128,7 +130,7 @@ impl Error {
             MissingBranch { .. } | WrongKind { .. } | UnknownBranch { .. } | ColumnClash { .. } => Fault::Branch,
             NothingToMerge | MergeBranches { .. } | MergeKinds { .. } | Json { .. } | Field { .. } => Fault::Specs,
             MissingField { .. } | TwoPlaces { .. } | Version { .. } | RangeReversed { .. } => Fault::Specs,
-            MergePreproc | NotScanned { .. } => Fault::Specs,
+            MergePreproc | MergeSentinels | NotScanned { .. } => Fault::Specs,
             Formula { .. } | Overflow { .. } | TooLarge { .. } | Lengths { .. } => Fault::Expression,
             Normalize { .. } | WidthOfFlat { .. } | TooWide { .. } | OutShape { .. } | Argument { .. } => {
                 Fault::Argument

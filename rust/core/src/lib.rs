@@ -3,6 +3,7 @@
 //! - [`column`]: views of flat and jagged columns, validated once
 //! - [`schema`]: kinds and types of branches
 //! - [`scan`](mod@scan), [`specs`]: the first pass and what it learned
+//! - [`sentinel`]: numbers that stand for a missing value
 //! - [`expr`]: formulas compiled to steps
 //! - [`plan`]: specs compiled to steps
 //! - [`run`](mod@run): the second pass, a plan over columns into matrix and mask
@@ -18,6 +19,7 @@ pub mod run;
 pub mod scan;
 pub mod schedule;
 pub mod schema;
+pub mod sentinel;
 mod simd;
 pub mod specs;
 

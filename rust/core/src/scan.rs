@@ -8,6 +8,7 @@ use crate::expr::Program;
 use crate::pool;
 use crate::run::each_new;
 use crate::schema::{DType, Kind, TypeSet};
+use crate::sentinel::Sentinels;
 use crate::simd::{Work, fastest};
 use crate::specs::{BranchSpecs, Counts, Number, Specs, larger, smaller};
 
@@ -17,8 +18,12 @@ const BLOCK: usize = 1 << 16;
 /// Events that are not worth a second thread.
 const FEW: usize = 1 << 12;
 
-/// Scan columns in memory on up to `threads` threads; no number: as many as there are CPUs for. The result does not depend on how many there are.
-pub fn scan(table: &Table<'_>, threads: Option<usize>) -> Result<Specs> {
+/// Scan columns in memory on up to `threads` threads; no number: as many as there are CPUs for. The result does not
+/// depend on how many there are. Numbers that are `sentinels` count as nulls.
+pub fn scan(table: &Table<'_>, sentinels: &Sentinels, threads: Option<usize>) -> Result<Specs> {
+    let sentinels = sentinels.select(|name| table.columns().iter().any(|column| column.name() == name));
+    let masks = sentinels.find(table);
+    let table = masks.hide(table);
     let segments = table.segments();
     let tasks = segments.iter().flat_map(blocks);
     let fresh = || vec![Found::default(); table.columns().len()];
@@ -36,12 +41,15 @@ pub fn scan(table: &Table<'_>, threads: Option<usize>) -> Result<Specs> {
         let types = types.reduce(TypeSet::union).unwrap_or(TypeSet::of(DType::Float64));
         (column.name().to_owned(), found.branch(column.kind(), types))
     });
-    Ok(Specs::new(branches.collect::<BTreeMap<_, _>>(), table.events() as u64))
+    let specs = Specs::new(branches.collect::<BTreeMap<_, _>>(), table.events() as u64);
+    Ok(specs.with_sentinels(sentinels))
 }
 
 /// Scan the new branches of a program, over all events of a table in memory; see [`scan`].
 pub fn scan_new(program: &Program, table: &Table<'_>, threads: Option<usize>) -> Result<BTreeMap<String, BranchSpecs>> {
     let mut found = vec![Found::default(); program.defined().len()];
+    let masks = program.sentinels.find(table);
+    let table = &masks.hide(table);
     each_new(program, table, threads, |found: &mut Vec<Found>, number, array| {
         found.resize(program.defined().len(), Found::default());
         found[number].add(&fastest(BlockScan(array)));
@@ -231,7 +239,7 @@ mod tests {
     }
 
     fn specs_of(numbers: &[f64], threads: usize) -> Specs {
-        scan(&Table::new(vec![flat(numbers)]).unwrap(), Some(threads)).unwrap()
+        scan(&Table::new(vec![flat(numbers)]).unwrap(), &Sentinels::default(), Some(threads)).unwrap()
     }
 
     #[test]
@@ -250,7 +258,7 @@ mod tests {
         let validity = Validity::Mask { flags: Bools::Bytes(&[1, 0, 1]), valid_when: true };
         let lists = Lists::new("j", Offsets::Int32(&[0, 2, 3, 4]), validity, content).unwrap();
         let column = Column::new("j", Kind::Jagged, vec![Array::Jagged(lists)]).unwrap();
-        let specs = scan(&Table::new(vec![column]).unwrap(), Some(1)).unwrap();
+        let specs = scan(&Table::new(vec![column]).unwrap(), &Sentinels::default(), Some(1)).unwrap();
         let branch = specs.branch("j").unwrap();
         assert_eq!((branch.width, branch.dtype()), (2, DType::Int64));
         assert_eq!(branch.range, Some((Number::Integer(1), Number::Integer(3))));

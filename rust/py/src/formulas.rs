@@ -14,7 +14,7 @@ use pyo3::types::PySlice;
 
 use crate::error::{ParamsError, raise};
 use crate::input::Columns;
-use crate::specs::Specs;
+use crate::specs::{PySentinels, Specs, sentinels_of};
 
 /// Kind and type of every branch, by NumPy's names.
 type PySchema = BTreeMap<String, (String, String)>;
@@ -184,11 +184,14 @@ fn bools(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Bound<'_, PyArray1<bool>>> 
 #[pymethods]
 impl Formulas {
     #[new]
+    #[pyo3(signature = (branches, new, cuts, sentinels=BTreeMap::new()))]
     fn new(
         branches: PySchema,
         new: Vec<(String, String, String, bool, String)>,
         cuts: Vec<(String, String, bool, String, String)>,
+        sentinels: PySentinels,
     ) -> PyResult<Formulas> {
+        let sentinels = sentinels_of(sentinels)?;
         let new: Vec<NewBranch> = new
             .into_iter()
             .map(|(name, formula, kind, kept, place)| NewBranch {
@@ -209,7 +212,8 @@ impl Formulas {
                 place,
             })
             .collect();
-        compile(&schema_of(branches)?, &new, &cuts).map(|(program, reads)| Formulas(program, reads)).map_err(raise)
+        let (program, reads) = compile(&schema_of(branches)?, &new, &cuts).map_err(raise)?;
+        Ok(Formulas(program.with_sentinels(sentinels), reads))
     }
 
     #[staticmethod]
@@ -278,8 +282,9 @@ impl Formulas {
             let new = py.detach(|| scan_new(&self.0, &table, threads)).map_err(raise)?;
             whole = whole.with_branches(new);
         }
-        let whole = whole.select(kept.iter().map(String::as_str)).map_err(raise)?;
-        Ok(Specs(whole.with_preproc(hash, self.1.clone())))
+        let sentinels = whole.sentinels().union(self.0.sentinels());
+        let whole = whole.with_preproc(hash, self.1.clone()).with_sentinels(sentinels);
+        whole.select(kept.iter().map(String::as_str)).map(Specs).map_err(raise)
     }
 
     /// The steps as a plan has them, and the number of the value of the first new branch.

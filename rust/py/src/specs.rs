@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mlaas4hep_core::schema::{DType, Kind, TypeSet};
+use mlaas4hep_core::sentinel::Sentinels;
 use mlaas4hep_core::specs::{BranchSpecs, Number, Parts};
 use mlaas4hep_core::{Result, specs as core};
 use pyo3::prelude::*;
@@ -13,11 +14,37 @@ use crate::error::{ParamsError, raise};
 #[pyclass(frozen, module = "mlaas4hep._rust")]
 pub(crate) struct Specs(pub(crate) core::Specs);
 
-/// A minimum or maximum as a Python number.
-#[derive(IntoPyObject)]
-enum PyNumber {
+/// A minimum, a maximum or a sentinel as a Python number.
+#[derive(IntoPyObject, FromPyObject)]
+pub(crate) enum PyNumber {
     Integer(i128),
     Float(f64),
+}
+
+impl From<Number> for PyNumber {
+    fn from(number: Number) -> PyNumber {
+        match number {
+            Number::Integer(value) => PyNumber::Integer(value),
+            Number::Float(value) => PyNumber::Float(value),
+        }
+    }
+}
+
+/// Sentinels by branch, as Python gives them.
+pub(crate) type PySentinels = BTreeMap<String, Vec<PyNumber>>;
+
+/// The core's form of sentinels.
+pub(crate) fn sentinels_of(given: PySentinels) -> PyResult<Sentinels> {
+    let number = |number: PyNumber| match number {
+        PyNumber::Integer(value) => Ok(Number::Integer(value)),
+        PyNumber::Float(value) => {
+            Number::float(value).ok_or_else(|| ParamsError::new_err("sentinels: give finite numbers"))
+        }
+    };
+    let list = |(name, numbers): (String, Vec<PyNumber>)| {
+        Ok((name, numbers.into_iter().map(number).collect::<PyResult<_>>()?))
+    };
+    Ok(Sentinels::new(given.into_iter().map(list).collect::<PyResult<_>>()?))
 }
 
 impl Specs {
@@ -26,10 +53,7 @@ impl Specs {
     }
 
     fn bounds(&self, pick: impl Fn((Number, Number)) -> Number) -> BTreeMap<&str, Option<PyNumber>> {
-        let bound = |branch: &BranchSpecs| match pick(branch.range?).promoted(branch.dtype()) {
-            Number::Integer(value) => Some(PyNumber::Integer(value)),
-            Number::Float(value) => Some(PyNumber::Float(value)),
-        };
+        let bound = |branch: &BranchSpecs| Some(PyNumber::from(pick(branch.range?).promoted(branch.dtype())));
         self.0.branches().map(|(name, branch)| (name, bound(branch))).collect()
     }
 }
@@ -137,6 +161,22 @@ impl Specs {
     fn reads(&self) -> BTreeMap<&str, (&'static str, &'static str)> {
         let reads = self.0.reads().iter();
         reads.map(|(name, (kind, dtype))| (name.as_str(), (kind.name(), dtype.name()))).collect()
+    }
+
+    #[getter]
+    fn sentinels(&self) -> BTreeMap<&str, Vec<PyNumber>> {
+        let all = self.0.sentinels().branches().iter();
+        all.map(|(name, numbers)| (name.as_str(), numbers.iter().copied().map(PyNumber::from).collect())).collect()
+    }
+
+    /// Files that were skipped: name, reason, and number of events if that is known.
+    #[getter]
+    fn bad_files(&self) -> BTreeMap<String, (String, Option<u64>)> {
+        self.0.bad_files().clone()
+    }
+
+    fn with_bad_files(&self, bad_files: BTreeMap<String, (String, Option<u64>)>) -> Specs {
+        Specs(self.0.with_bad_files(bad_files))
     }
 
     fn __eq__(&self, other: &Specs) -> bool {

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import TreeInfo
 from mlaas4hep.sources.format import Format
-from mlaas4hep.sources.reading import Reading
 
 if TYPE_CHECKING:
     from mlaas4hep.sources import Source

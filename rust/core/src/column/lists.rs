@@ -249,6 +249,11 @@ impl<'a> Lists<'a> {
         self.content.slice(start, stop - start)
     }
 
+    /// The same lists with other nulls among the numbers.
+    pub(super) fn masked(&self, validity: Validity<'a>) -> Lists<'a> {
+        Lists { content: self.content.masked(validity), ..*self }
+    }
+
     /// Length of the longest list, 0 if there is none.
     #[inline(always)]
     pub fn longest(&self) -> usize {

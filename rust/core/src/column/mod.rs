@@ -64,6 +64,14 @@ impl<'a> Array<'a> {
         }
     }
 
+    /// The same with other nulls among its numbers.
+    pub(crate) fn masked(&self, validity: Validity<'a>) -> Array<'a> {
+        match self {
+            Array::Flat(values) => Array::Flat(values.masked(validity)),
+            Array::Jagged(lists) => Array::Jagged(lists.masked(validity)),
+        }
+    }
+
     /// Events `start..start + count`, which the caller knows to be inside.
     pub(crate) fn slice(&self, start: usize, count: usize) -> Array<'a> {
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Array, Column};
+use super::{Array, Column, Validity};
 use crate::error::{Error, Result};
 
 /// Columns with unique names and the same number of events.
@@ -56,6 +56,19 @@ impl<'a> Table<'a> {
         self.numbers
     }
 
+    /// The same, with other nulls in the pieces for which there are some: the numbers of column and piece are given.
+    pub(crate) fn masked(&self, nulls: impl Fn(usize, usize) -> Option<Validity<'a>>) -> Table<'a> {
+        let mut table = self.clone();
+        for (number, column) in table.columns.iter_mut().enumerate() {
+            for (at, piece) in column.pieces.iter_mut().enumerate() {
+                if let Some(validity) = nulls(number, at) {
+                    *piece = piece.masked(validity);
+                }
+            }
+        }
+        table
+    }
+
     /// The columns.
     pub fn columns(&self) -> &[Column<'a>] {
         &self.columns
@@ -103,7 +116,7 @@ fn take<'a>(column: &Column<'a>, cursor: &mut (usize, usize), events: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::{Data, Validity, Values};
+    use crate::column::{Data, Values};
     use crate::schema::Kind;
 
     fn flat<'a>(name: &'a str, pieces: &[&'a [f32]]) -> Column<'a> {

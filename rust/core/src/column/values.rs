@@ -98,6 +98,11 @@ pub enum Validity<'a> {
 }
 
 impl<'a> Validity<'a> {
+    /// Those are null whose flag is not 0.
+    pub(crate) fn of_nulls(flags: &'a [u8]) -> Validity<'a> {
+        Validity::Mask { flags: Bools::Bytes(flags), valid_when: false }
+    }
+
     /// Whether nothing is masked for sure.
     pub fn all_valid(&self) -> bool {
         matches!(self, Validity::AllValid)
@@ -271,6 +276,11 @@ impl<'a> Values<'a> {
     pub fn new(branch: &str, data: Data<'a>, validity: Validity<'a>) -> Result<Values<'a>> {
         validity.check(branch, data.len())?;
         Ok(Values { data, validity })
+    }
+
+    /// The same numbers, of which others are null; there is a flag for each.
+    pub(crate) fn masked(&self, validity: Validity<'a>) -> Values<'a> {
+        Values { data: self.data, validity }
     }
 
     /// Numbers that are all there.

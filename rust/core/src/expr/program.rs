@@ -3,6 +3,7 @@
 use super::step::{FormulaStep, Op};
 use crate::plan::Slot;
 use crate::schema::{DType, Kind};
+use crate::sentinel::Sentinels;
 
 /// A cut: events pass where its value is true.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Program {
     pub(crate) cut_steps: usize,
     pub(crate) selects: Vec<Select>,
     pub(crate) defined: Vec<Defined>,
+    /// Numbers of the branches that are read which stand for a missing value.
+    pub(crate) sentinels: Sentinels,
 }
 
 impl Program {
@@ -50,6 +53,16 @@ impl Program {
     /// The new branches in the order of their names.
     pub fn defined(&self) -> &[Defined] {
         &self.defined
+    }
+
+    /// Numbers that stand for a missing value, by branch.
+    pub fn sentinels(&self) -> &Sentinels {
+        &self.sentinels
+    }
+
+    /// The same, where numbers of the branches that it reads stand for a missing value.
+    pub fn with_sentinels(self, sentinels: Sentinels) -> Program {
+        Program { sentinels, ..self }
     }
 
     /// Whether there is nothing to do.

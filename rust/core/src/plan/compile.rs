@@ -99,6 +99,15 @@ pub(super) fn reads(program: &Program, branches: &[BranchPlan]) -> Vec<String> {
     all.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
 }
 
+/// The program without sentinels of branches that nothing reads.
+pub(super) fn with_sentinels_of_reads(program: Program, branches: &[BranchPlan]) -> Program {
+    let from_data = branches.iter().filter(|branch| branch.source == Source::Data).map(|branch| branch.name.as_str());
+    let formulas = program.reads();
+    let read: HashSet<&str> = from_data.chain(formulas.iter().flatten().map(|read| read.0)).collect();
+    let sentinels = program.sentinels.select(|name| read.contains(name));
+    program.with_sentinels(sentinels)
+}
+
 /// `name` for flat branches, `name_0 ...` for jagged ones; each must be unique.
 pub(super) fn column_names(branches: &[BranchPlan]) -> Result<Vec<String>> {
     let columns = branches.iter().fold(0_u64, |sum, branch| sum.saturating_add(branch.width as u64));

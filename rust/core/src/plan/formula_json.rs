@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Slot;
-use super::json::{ReadStep, Reader, WHAT, broken};
+use super::json::{ReadStep, Reader, WHAT, broken, load_to_json};
 use crate::error::{Error, Result};
 use crate::expr::{Constant, FormulaStep, Function, Op, Place, Program, Reduction, Relation, Select, Shape, Type};
 use crate::schema::DType;
@@ -17,9 +17,7 @@ pub(super) fn formula_to_json(program: &Program, out: Slot) -> Value {
     let FormulaStep { op, place, .. } = &program.steps()[out];
     let inputs = op.inputs();
     let mut step = match op {
-        Op::Load { branch, kind, dtype } => {
-            json!({"op": "load", "branch": branch, "kind": kind.name(), "type": dtype.name()})
-        }
+        Op::Load { branch, kind, dtype } => load_to_json(&program.sentinels, branch, *kind, *dtype),
         Op::Constant(Constant::Bool(value)) => json!({"op": "constant", "type": "bool", "value": value}),
         Op::Constant(Constant::Int(value)) => json!({"op": "constant", "type": "int64", "value": value}),
         Op::Constant(Constant::Float(value)) => json!({"op": "constant", "type": "float64", "value": value}),

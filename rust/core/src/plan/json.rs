@@ -1,5 +1,7 @@
 //! The canonical JSON form of a plan: keys in order, no white space, shortest floats.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -8,7 +10,8 @@ use super::{BranchPlan, Normalize, Slot, Source, Step};
 use crate::error::{Error, Result};
 use crate::expr::{Defined, FormulaStep, Program, Select};
 use crate::schema::{DType, Kind};
-use crate::specs::Number;
+use crate::sentinel::Sentinels;
+use crate::specs::{NUMBERS, Number, sentinels_from_json};
 
 pub(super) const WHAT: &str = "plan";
 const VERSION: u64 = 1;
@@ -33,7 +36,9 @@ fn step_to_json(program: &Program, step: &Step, pad_value: f64) -> Value {
         Step::Select { number } => select_to_json(&program.selects()[*number]),
         Step::Define { input, out, number } => define_to_json(program, *input, *out, *number),
         Step::Load { out, branch, kind, dtype } => {
-            json!({"op": "load", "out": out, "branch": branch, "kind": kind.name(), "type": dtype.name()})
+            let mut step = load_to_json(&program.sentinels, branch, *kind, *dtype);
+            step["out"] = (*out).into();
+            step
         }
         Step::Scale { input, out, normalize: Normalize::None } => {
             json!({"op": "scale", "in": input, "out": out, "normalize": "none"})
@@ -49,12 +54,23 @@ fn step_to_json(program: &Program, step: &Step, pad_value: f64) -> Value {
     }
 }
 
+/// A load step but for its place.
+pub(super) fn load_to_json(sentinels: &Sentinels, branch: &str, kind: Kind, dtype: DType) -> Value {
+    let mut step = json!({"op": "load", "branch": branch, "kind": kind.name(), "type": dtype.name()});
+    let numbers = sentinels.of(branch);
+    if !numbers.is_empty() {
+        step["sentinels"] = numbers.iter().map(|number| number.to_json()).collect();
+    }
+    step
+}
+
 /// What stands in a plan's JSON.
 pub(super) struct Read {
     pub(super) formulas: Vec<String>,
     pub(super) steps: Vec<ReadStep>,
     pub(super) names: Vec<String>,
     pub(super) pad_value: f32,
+    pub(super) sentinels: Sentinels,
 }
 
 /// A step as it was read; see [`link`] for how they belong together.
@@ -87,15 +103,17 @@ pub(super) fn read(text: &str) -> Result<Read> {
     };
     let mut types = Vec::new();
     let mut read = Vec::with_capacity(list.len());
+    let mut sentinels = BTreeMap::new();
     for (index, step) in list.iter().enumerate() {
         let place = format!("step {index}");
         let reader = Reader { map: object(step, &place)?, place };
+        reader.sentinels(&mut sentinels)?;
         read.push(match formula_json::step(&reader, &mut types)? {
             Some(step) => step,
             None => ReadStep::Matrix(reader.step(&mut types, pad_value)?),
         });
     }
-    Ok(Read { formulas, steps: read, names, pad_value })
+    Ok(Read { formulas, steps: read, names, pad_value, sentinels: Sentinels::new(sentinels) })
 }
 
 /// A step that does not belong where it stands.
@@ -206,6 +224,24 @@ impl<'a> Reader<'a> {
         let dtype = DType::from_name(self.text("type")?);
         let dtype = dtype.ok_or_else(|| self.wrong("type", "the name of a type, such as \"float32\""))?;
         Ok((kind, dtype))
+    }
+
+    /// The numbers that a load step takes for missing values, under the name of its branch; they are the same in all
+    /// its steps.
+    fn sentinels(&self, known: &mut BTreeMap<String, Vec<Number>>) -> Result<()> {
+        if self.text("op")? != "load" {
+            return Ok(());
+        }
+        let found = match self.map.get("sentinels") {
+            None => Vec::new(),
+            Some(list) => sentinels_from_json(list).ok_or_else(|| self.wrong("sentinels", NUMBERS))?,
+        };
+        let branch = self.text("branch")?;
+        if known.get(branch).is_some_and(|known| *known != found) {
+            return Err(self.wrong("sentinels", "those of the other step that loads the branch"));
+        }
+        known.insert(branch.to_owned(), found);
+        Ok(())
     }
 
     /// A width, column or number of a value; anything large is a mistake.

@@ -137,10 +137,12 @@ impl Plan {
     /// Compile specs, and the formulas and cuts of `program`, with which the specs were made.
     pub fn new(specs: &Specs, program: Program, options: &Options) -> Result<Plan> {
         let branches = compile::branches(specs, &program, options)?;
+        let program = program.with_sentinels(specs.sentinels().clone());
         Plan::of_branches(program, branches, options.pad_value)
     }
 
     fn of_branches(program: Program, branches: Vec<BranchPlan>, pad_value: f32) -> Result<Plan> {
+        let program = compile::with_sentinels_of_reads(program, &branches);
         let names = compile::column_names(&branches)?;
         let json = json::write(&program, &compile::steps(&program, &branches), &names, pad_value);
         let hash = json::hash(&json);
@@ -153,6 +155,7 @@ impl Plan {
     pub fn from_json(text: &str) -> Result<Plan> {
         let read = json::read(text)?;
         let (program, branches) = json::link(read.formulas, &read.steps)?;
+        let program = program.with_sentinels(read.sentinels);
         let plan = Plan::of_branches(program, branches, read.pad_value)?;
         if plan.names == read.names { Ok(plan) } else { Err(json::wrong_names(&read.names)) }
     }

@@ -76,6 +76,8 @@ pub fn run(
     rows: Option<&[i64]>,
     threads: Option<usize>,
 ) -> Result<Vec<BranchCounts>> {
+    let masks = plan.program().sentinels.find(table);
+    let table = &masks.hide(table);
     let job = Job::new(plan, table)?;
     let placement = match rows {
         None => Placement::in_order(table.events(), output.rows())?,
@@ -155,6 +157,7 @@ mod tests {
     use crate::plan::Options;
     use crate::scan::scan;
     use crate::schema::Kind;
+    use crate::sentinel::Sentinels;
     use crate::simd::ONLY_BASE;
     use proptest::prelude::*;
 
@@ -181,7 +184,7 @@ mod tests {
     fn plan(width: u64) -> Plan {
         let widths = [("pt".to_owned(), width)].into();
         let options = Options { pad_value: -9.0, widths, ..Options::default() };
-        Plan::new(&scan(&table(), Some(1)).unwrap(), Program::default(), &options).unwrap()
+        Plan::new(&scan(&table(), &Sentinels::default(), Some(1)).unwrap(), Program::default(), &options).unwrap()
     }
 
     /// Matrix and mask of four rows, which hold 7 where nothing was written, and the counts of met and pt.
@@ -238,7 +241,7 @@ mod tests {
             let table = Table::new(columns).unwrap();
             let both = [false, true].map(|base| {
                 ONLY_BASE.set(base);
-                let specs = scan(&table, Some(1)).unwrap();
+                let specs = scan(&table, &Sentinels::default(), Some(1)).unwrap();
                 let options = Options { widths: [("pt".to_owned(), width)].into(), ..Options::default() };
                 let plan = Plan::new(&specs, Program::default(), &options).unwrap();
                 let (mut data, mut mask) = (vec![7.0; events.len() * plan.width()], vec![7; events.len() * plan.width()]);

@@ -33,6 +33,8 @@ pub fn select(program: &Program, table: &Table<'_>, training: bool, threads: Opt
     if program.selects().is_empty() {
         return Ok(passed);
     }
+    let masks = program.sentinels.find(table);
+    let table = &masks.hide(table);
     let formulas = Formulas::bind(program, program.for_cuts(), table)?;
     let segments = table.segments();
     let mut rest = passed.mask.as_mut_slice();

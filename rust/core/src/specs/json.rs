@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{BranchSpecs, Counts, Number, Parts, Specs};
 use crate::error::{Error, Result};
 use crate::schema::{DType, Kind, Schema, TypeSet};
+use crate::sentinel::Sentinels;
 
 const WHAT: &str = "specs";
 const VERSION: u64 = 1;
@@ -41,10 +42,23 @@ impl Specs {
         let selected = selected_to_json(&self.selected);
         let reads = self.reads.iter().map(|(name, (kind, dtype))| (name.clone(), json!([kind.name(), dtype.name()])));
         let reads: Map<_, _> = reads.collect();
+        if !self.bad_files.is_empty() {
+            let bad = self.bad_files.iter();
+            let bad = bad.map(|(file, (reason, lost))| json!({"file": file, "reason": reason, "lost": lost}));
+            object["bad_files"] = bad.collect();
+        }
         if let Some(hash) = &self.preproc {
             object["preproc"] = hash.as_str().into();
         }
-        let maps = [("types", types), ("mixed", mixed), ("counts", counts), ("selected", selected), ("reads", reads)];
+        let sentinels = sentinels_to_json(&self.sentinels);
+        let maps = [
+            ("types", types),
+            ("mixed", mixed),
+            ("counts", counts),
+            ("selected", selected),
+            ("reads", reads),
+            ("sentinels", sentinels),
+        ];
         for (key, map) in maps {
             if !map.is_empty() {
                 object[key] = map.into();
@@ -72,8 +86,9 @@ impl Specs {
         }
         let (files, total) = fields.events()?;
         let untyped = !fields.map.contains_key("types");
-        let (preproc, reads) = (fields.preproc()?, fields.reads()?);
-        Ok(Specs { untyped, branches, files, total, selected: fields.selected()?, preproc, reads })
+        let (preproc, reads, sentinels) = (fields.preproc()?, fields.reads()?, fields.sentinels()?);
+        let (selected, bad_files) = (fields.selected()?, fields.bad_files()?);
+        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, bad_files })
     }
 }
 
@@ -91,6 +106,22 @@ fn counts_to_json((name, branch): (&str, &BranchSpecs)) -> Option<(String, Value
 fn selected_to_json(selected: &BTreeMap<String, Parts>) -> Map<String, Value> {
     let object = |parts: &Parts| json!({"train": parts[0], "validation": parts[1], "test": parts[2]});
     selected.iter().map(|(file, parts)| (file.clone(), object(parts))).collect()
+}
+
+fn sentinels_to_json(sentinels: &Sentinels) -> Map<String, Value> {
+    let list = |numbers: &Vec<Number>| Value::from(numbers.iter().map(|number| number.to_json()).collect::<Vec<_>>());
+    sentinels.branches().iter().map(|(name, numbers)| (name.clone(), list(numbers))).collect()
+}
+
+/// What sentinels must be.
+pub(crate) const NUMBERS: &str = "a list of finite numbers";
+
+/// A list of finite numbers, integers among them exact; nothing if it is none.
+pub(crate) fn sentinels_from_json(list: &Value) -> Option<Vec<Number>> {
+    let whole = |value: &Value| value.is_i64() || value.is_u64();
+    let number = |value| Number::from_json(value, if whole(value) { DType::UInt64 } else { DType::Float64 });
+    let signed = |value: &Value| value.as_i64().map(|value| Number::Integer(value.into()));
+    list.as_array()?.iter().map(|value| signed(value).or_else(|| number(value))).collect()
 }
 
 impl Error {
@@ -146,6 +177,26 @@ impl<'a> Fields<'a> {
         let Some(value) = self.map.get("preproc").filter(|value| !value.is_null()) else { return Ok(None) };
         let hash = value.as_str().ok_or_else(|| Error::field(WHAT, "key 'preproc'", value, "a text"))?;
         Ok(Some(hash.to_owned()))
+    }
+
+    fn bad_files(&self) -> Result<BTreeMap<String, (String, Option<u64>)>> {
+        let Some(value) = self.map.get("bad_files") else { return Ok(BTreeMap::new()) };
+        let one = |bad: &Value| {
+            let lost = bad.get("lost").and_then(Value::as_u64);
+            Some((bad.get("file")?.as_str()?.to_owned(), (bad.get("reason")?.as_str()?.to_owned(), lost)))
+        };
+        let all = value.as_array().and_then(|all| all.iter().map(one).collect());
+        all.ok_or_else(|| Error::field(WHAT, "key 'bad_files'", value, "a list of file, reason and lost"))
+    }
+
+    fn sentinels(&self) -> Result<Sentinels> {
+        let Some(value) = self.map.get("sentinels") else { return Ok(Sentinels::default()) };
+        let all = as_map(value, "key 'sentinels'")?.iter().map(|(name, list)| {
+            let numbers = sentinels_from_json(list);
+            let place = format!("'{name}' in 'sentinels'");
+            numbers.map(|numbers| (name.clone(), numbers)).ok_or_else(|| Error::field(WHAT, &place, list, NUMBERS))
+        });
+        Ok(Sentinels::new(all.collect::<Result<_>>()?))
     }
 
     fn reads(&self) -> Result<Schema> {

@@ -5,11 +5,13 @@ mod number;
 
 use std::collections::BTreeMap;
 
+pub(crate) use json::{NUMBERS, sentinels_from_json};
 pub use number::Number;
 pub(crate) use number::{larger, smaller};
 
 use crate::error::{Error, Result, hint};
 use crate::schema::{DType, Kind, Schema, TypeSet};
+use crate::sentinel::Sentinels;
 
 /// How many values there were. Merging adds them up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +89,10 @@ pub struct Specs {
     preproc: Option<String>,
     /// Kind and type of every branch that formulas and cuts read.
     reads: Schema,
+    /// Numbers that stood for a missing value.
+    sentinels: Sentinels,
+    /// Files that were skipped, each with the reason and the number of its events, if that is known.
+    bad_files: BTreeMap<String, (String, Option<u64>)>,
 }
 
 impl Specs {
@@ -143,6 +149,26 @@ impl Specs {
         Specs { preproc: Some(preproc), reads, ..self.clone() }
     }
 
+    /// Numbers that stood for a missing value, of these branches and of others that formulas and cuts read.
+    pub fn sentinels(&self) -> &Sentinels {
+        &self.sentinels
+    }
+
+    /// The same, made with these sentinels.
+    pub fn with_sentinels(&self, sentinels: Sentinels) -> Specs {
+        Specs { sentinels, ..self.clone() }
+    }
+
+    /// The same, made without files that were skipped: each with the reason and the number of its events, if known.
+    pub fn with_bad_files(&self, bad_files: BTreeMap<String, (String, Option<u64>)>) -> Specs {
+        Specs { bad_files, ..self.clone() }
+    }
+
+    /// Files that were skipped, each with the reason and the number of its events, if that is known.
+    pub fn bad_files(&self) -> &BTreeMap<String, (String, Option<u64>)> {
+        &self.bad_files
+    }
+
     /// The same and further branches, over the same events.
     pub fn with_branches(&self, more: BTreeMap<String, BranchSpecs>) -> Specs {
         let mut specs = self.clone();
@@ -159,7 +185,9 @@ impl Specs {
     /// Only these branches.
     pub fn select<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Specs> {
         let branches = names.map(|name| Ok((name.to_owned(), *self.branch(name)?)));
-        Ok(Specs { branches: branches.collect::<Result<_>>()?, ..self.clone() })
+        let branches: BTreeMap<_, _> = branches.collect::<Result<_>>()?;
+        let sentinels = self.sentinels.select(|name| branches.contains_key(name) || self.reads.contains_key(name));
+        Ok(Specs { branches, sentinels, ..self.clone() })
     }
 
     /// Both together, the same in any order and grouping. Both must have the same branches of the same kinds.
@@ -194,8 +222,14 @@ impl Specs {
             let known = reads.entry(name.clone()).or_insert((kind, dtype));
             known.1 = TypeSet::of(known.1).union(TypeSet::of(dtype)).promoted();
         }
+        if self.sentinels != other.sentinels {
+            return Err(Error::MergeSentinels);
+        }
         let (untyped, total) = (self.untyped || other.untyped, self.total + other.total);
-        Ok(Specs { untyped, branches, files, total, selected, preproc: self.preproc.clone(), reads })
+        let (preproc, sentinels) = (self.preproc.clone(), self.sentinels.clone());
+        let mut bad_files = self.bad_files.clone();
+        bad_files.extend(other.bad_files.clone());
+        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, bad_files })
     }
 
     /// All of them together.

@@ -1,0 +1,39 @@
+"""What a user wants of the events of files."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.sentinels import Given
+from mlaas4hep.sources import Reading
+
+__all__ = ["Wanted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a user wants of the events of files; see ``Dataset`` for what each means.
+
+    ``labels`` are those of the inputs, or the name of a branch. ``common`` tells that only branches which all files
+    have are inputs, ``skip`` that files which cannot be read are left out.
+    """
+
+    labels: Sequence[int] | Sequence[str] | str | None = None
+    select: str | Iterable[str] | None = None
+    exclude: str | Iterable[str] | None = None
+    identifier: Sequence[str] = ()
+    classes: Sequence[str] | None = None
+    split: tuple[float, float, float] = (0.64, 0.16, 0.2)
+    seed: int = 21
+    nevts: int = -1
+    threads: int = 1
+    preproc: Preprocessing = field(default_factory=Preprocessing)
+    sentinels: Given = None
+    common: bool = False
+    skip: bool = False
+    reading: Reading = field(default_factory=Reading)
+
+    @property
+    def label(self) -> str | None:
+        """The branch that holds the label, if one does."""
+        return self.labels if isinstance(self.labels, str) else None

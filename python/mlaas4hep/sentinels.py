@@ -1,0 +1,67 @@
+"""Numbers that stand for a missing value, such as -999: what users write, and the branches that it means."""
+
+import math
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from numbers import Integral, Real
+from typing import Any
+
+from mlaas4hep.errors import ParamsError, nearest
+
+__all__ = ["Given", "Sentinels", "resolve_sentinels", "why_not"]
+
+Given = float | Iterable[float] | Mapping[str, float | Iterable[float]] | None
+"""A number or several for all branches, or such by names and globs of branches."""
+
+Sentinels = dict[str, list[int | float]]
+"""Numbers by the names of branches."""
+
+MUST = "a finite number, a list of them, or an object of these by names and globs of branches"
+
+
+def resolve_sentinels(given: Given, names: Iterable[str]) -> Sentinels:
+    """Return for each of the branches that has some the numbers that stand for a missing value.
+
+    ``ParamsError``: what is given are no finite numbers, or a name or glob means no branch.
+
+    >>> resolve_sentinels({"DER_*": -999, "jetPt": [-1, -2.5]}, ["DER_mass", "jetPt", "met"])
+    {'DER_mass': [-999], 'jetPt': [-2.5, -1]}
+    """
+    if given is None:
+        return {}
+    if wrong := why_not(given):
+        raise ParamsError(f"sentinels must be {MUST}: {wrong}")
+    known = list(names)
+    found: dict[str, set[int | float]] = {}
+    by_pattern = given if isinstance(given, Mapping) else {"*": given}
+    for pattern, numbers in by_pattern.items():
+        meant = [pattern] if pattern in known else [name for name in known if fnmatchcase(name, pattern)]
+        if not meant:
+            raise ParamsError(f"sentinels: there is no branch {pattern!r}{nearest(pattern, known)}")
+        for name in meant:
+            found.setdefault(name, set()).update(_numbers(numbers))
+    return {name: sorted(found[name]) for name in known if found.get(name)}
+
+
+def why_not(given: object) -> str:
+    """Tell what is wrong with sentinels as a user wrote them; nothing if all is right."""
+    for numbers in given.values() if isinstance(given, Mapping) else [given]:
+        listed: Iterable[Any] = (
+            numbers if isinstance(numbers, Iterable) and not isinstance(numbers, (str, Mapping)) else [numbers]
+        )
+        for number in listed:
+            if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
+                return f"{number!r} is none"
+    if isinstance(given, Mapping) and not all(isinstance(name, str) for name in given):
+        return "names are texts"
+    return ""
+
+
+def _numbers(given: object) -> list[int | float]:
+    return [int(number) if isinstance(number, Integral) else float(number) for number in _listed(given)]
+
+
+def _listed(given: object) -> Iterable[Any]:
+    """One number as a list, and several as they are."""
+    many = isinstance(given, Iterable) and not isinstance(given, (str, Mapping))
+    return given if many else [given]  # type: ignore[return-value]
