@@ -27,6 +27,10 @@ DEFAULTS = {
     "metrics": True,
     "seed": 21,
     "verbose": 1,
+    "sentinels": None,
+    "common_branches": False,
+    "on_bad_file": "error",
+    "reading": {},
 }
 
 
@@ -57,6 +61,8 @@ def test_they_are_frozen() -> None:
         {"nevts": 1, "chunk_size": -1, "epochs": 1, "batch_size": 1, "shuffle": False, "verbose": 0},
         {"seed": 2**64 - 1, "split": [1, 0, 0], "metrics": False, "training": "standard", "verbose": 2},
         {"identifier": ["run", "event"], "selected_branches": ["jet*"], "exclude_branches": "x,y", "branch": "events"},
+        {"sentinels": {"met": [-999]}, "common_branches": True, "on_bad_file": "skip", "reading": {"deadline": 5}},
+        {"sentinels": -999},
         {"classes": ["qcd", "ttH"], "redirector": "root://host/", "metrics": {"threshold": 0.7}},
     ],
 )

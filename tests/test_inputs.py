@@ -84,8 +84,6 @@ def test_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("nowhere/a.root", "nowhere/a.root: there is no such file, nor a folder 'nowhere' that can be read"),
         ("tau_*.root:t", "tau_*.root: no file matches this pattern"),
         ("deep", "deep: this is a folder; name its files, as in 'deep/*.root'"),
-        ("root://eos/a.root:t", "root://eos/a.root:t: remote files are not read by this version"),
-        ("https://x.org/a.root", "https://x.org/a.root: remote files are not read by this version"),
     ],
 )
 def test_what_is_not_there(entry: str, wanted: str) -> None:
@@ -97,10 +95,44 @@ def test_what_is_not_there(entry: str, wanted: str) -> None:
 
 def test_the_redirector() -> None:
     assert len(resolve(["sig.root"], redirector="root://host/")) == 1
-    text = message(lambda: resolve(["/store/a.root"], redirector="root://host/"), SourceError)
-    assert text.startswith(
-        "/store/a.root: there is no such file here, so it would be behind 'root://host/', but remote"
-    )
+    for redirector, url in (
+        ("root://host/", "root://host//store/a.root"),
+        ("root://host:1094", "root://host:1094//store/a.root"),
+        ("https://host/eos/", "https://host/eos/store/a.root"),
+    ):
+        assert resolve(["/store/a.root:t"], redirector=redirector) == [Input(url, "t", 0, 0)]
+    assert "this is a folder" in message(lambda: resolve(["deep"], redirector="root://host/"), SourceError)
+
+
+@pytest.mark.parametrize(
+    ("entry", "url", "tree"),
+    [
+        ("root://eos:1094//store/a.root:t", "root://eos:1094//store/a.root", "t"),
+        ("root://eos:1094//store/a.root", "root://eos:1094//store/a.root", None),
+        ("root://user@eos//a.root:folder/t;2", "root://user@eos//a.root", "folder/t;2"),
+        ("https://x.org:8443/a.root?sign=a:b", "https://x.org:8443/a.root?sign=a:b", None),
+        ("s3://bucket/a.parquet", "s3://bucket/a.parquet", None),
+        ("https://x.org/a.root:", "https://x.org/a.root", None),
+    ],
+)
+def test_urls(entry: str, url: str, tree: str | None) -> None:
+    assert resolve([entry], "default") == [Input(url, tree or "default", 0, 0)]
+
+
+def test_globs_of_urls() -> None:
+    found = ["https://x.org/a1.root", "https://x.org/a2.root"]
+    inputs = resolve(["https://x.org/a*.root:t", "sig.root"], find=lambda pattern: found)
+    assert [(given.path, given.tree, given.line) for given in inputs[:2]] == [(path, "t", 0) for path in found]
+    assert "no file matches" in message(lambda: resolve(["https://x.org/a*.root"], find=lambda _: []), SourceError)
+
+
+def test_a_mapping_of_files_to_trees(folder: Path) -> None:
+    assert resolve({"sig.root": "events", "bkg_2.root": "other"}, "default") == [
+        Input("sig.root", "events", 0, 0),
+        Input("bkg_2.root", "other", 1, 1),
+    ]
+    (folder / "a:b.root").touch()
+    assert resolve({folder / "a:b.root": "t"})[0].path == str(folder / "a:b.root")
 
 
 def test_nothing_to_read() -> None:

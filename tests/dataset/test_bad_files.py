@@ -5,6 +5,7 @@ from pathlib import Path
 import mlaas4hep
 import numpy as np
 import pytest
+import uproot
 from mlaas4hep.dataset import BadFile, lost
 from mlaas4hep.errors import BranchError, Note, ParamsError, SourceError
 
@@ -14,10 +15,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::mlaas4hep.errors.Note")
 
 
 def damaged(path: Path) -> Path:
-    """Spoil the baskets of a file in its middle; its list of trees stays."""
+    """Spoil a basket of a file."""
+    with uproot.open({str(path): "events"}) as tree:
+        start = int(tree["jetEta"].member("fBasketSeek")[0])
     content = bytearray(path.read_bytes())
-    middle = len(content) // 3
-    content[middle : middle + 600] = bytes(600)
+    content[start + 100 : start + 300] = bytes(200)
     path.write_bytes(content)
     return path
 
@@ -36,8 +38,13 @@ def test_the_first_one_is_an_error(paths: list[Path]) -> None:
         mlaas4hep.Dataset(paths)
 
 
-@pytest.mark.parametrize("labels", [None, [0, 1, 2]])
+@pytest.mark.parametrize("labels", [None, [0, 1, 1]])
 def test_they_are_left_out_and_listed(paths: list[Path], labels: list[int] | None) -> None:
+    if labels is not None:  # without files of a label there is nothing to train
+        dataset = mlaas4hep.Dataset(paths, labels, select=files.INPUTS, on_bad_file="skip")
+        with pytest.raises(ParamsError, match=r"^label 1 has no events: its files were skipped: .*file1.*; .*file2"):
+            dataset.specs()
+        return
     with pytest.warns(Note, match=r"skipped .*file1\.root \(nobody knows how many events\)"):
         dataset = mlaas4hep.Dataset(paths, labels, select=files.INPUTS, on_bad_file="skip")
     with pytest.warns(Note, match=r"skipped .*file2\.root \(500 events\): branch"):
@@ -75,6 +82,11 @@ def test_events_that_are_lost_in_a_later_pass(tmp_path: Path) -> None:
         assert (chunk.labels == chunk.file).all()
 
 
+def test_a_label_whose_files_are_skipped(paths: list[Path]) -> None:
+    with pytest.raises(ParamsError, match=r"^label 1 has no events: its files were skipped: .*file1\.root"):
+        mlaas4hep.Dataset(paths, [0, 1, 0], on_bad_file="skip")
+
+
 def test_no_file_is_left(paths: list[Path]) -> None:
     with pytest.raises(SourceError, match=r"^no file can be read: .*file1\.root \(nobody knows how many events\)"):
         mlaas4hep.Dataset(paths[1:2], on_bad_file="skip")
@@ -95,7 +107,9 @@ def test_branches_that_all_files_have(tmp_path: Path) -> None:
     other = files.make(tmp_path / "other.root", 60, 1, kind=files.columns(60, 2)["jetPt"])
     with pytest.raises(BranchError, match="branch 'extra' is missing in"):
         mlaas4hep.Dataset([one, other])
-    with pytest.warns(Note, match=r"left out: extra \(missing in 1 of 2 files\); kind \(flat in some files and jagged"):
+    with pytest.warns(
+        Note, match=r"left out: kind \(flat in some files and jagged in others\); extra \(missing in 1 of 2 files\)"
+    ):
         dataset = mlaas4hep.Dataset([one, other], common_branches=True)
     assert "extra" not in dataset.branches
     assert "kind" not in dataset.branches

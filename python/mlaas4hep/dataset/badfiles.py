@@ -29,6 +29,10 @@ class BadFiles:
     skip: bool
     found: dict[str, BadFile] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return all of them in a line."""
+        return "; ".join(map(str, self.found.values()))
+
     def add(self, file: str, error: SourceError, lost: int | None) -> None:
         """Take note of a file that cannot be read, and tell the user; or raise the error, if no file may be skipped.
 

@@ -44,7 +44,7 @@ def open_all(
         finally:
             source.close()
     if not found:
-        raise SourceError(f"no file can be read: {'; '.join(map(str, bad.found.values()))}")
+        raise SourceError(f"no file can be read: {bad}")
     entries = [count for _, _, count in found]
     used = entries if nevts == -1 else _rust.shares(entries, nevts)
     return schemas, [File(*one, count) for one, count in zip(found, used, strict=True)]

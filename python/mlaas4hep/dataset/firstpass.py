@@ -136,6 +136,8 @@ class FirstPass:
         if not isinstance(self._labels, (str, type(None))):
             for label in dict.fromkeys(self._labels):
                 files = [file for file in self._files if self._labels[file.input.line] == label]
+                if not files:
+                    raise ParamsError(f"label {label!r} has no events: its files were skipped: {self.bad}")
                 if not any(file.used for file in files):
                     names = ", ".join(str(file.input) for file in files)
                     raise ParamsError(f"label {label!r} has no events; its files: {names}")
@@ -195,8 +197,6 @@ class FirstPass:
         if self._found is None:
             self._found = self._with_labels(column, learned)
         if self._specs is None:
-            if not scanned:
-                raise SourceError(f"no file can be read: {'; '.join(map(str, self.bad.found.values()))}")
             self._specs = self._complete(Specs.merge(scanned))
             new = self._formulas.new_branches if self._formulas else {}
             if empty := [name for name in new if name in self._kept and self._specs.minv[name] is None]:
@@ -326,17 +326,21 @@ class FirstPass:
         return tuple(self._formulas.cuts if self._formulas else ())
 
     def _check_survivors(self) -> None:
-        """Raise where the cuts leave nothing, for all or for the files of one label."""
-        if not self.preproc.cuts:
-            return
+        """Raise where cuts and skipped files leave nothing, for all or for the files of one label."""
         flow = CutFlow(self._cuts, tuple(self._flows))
-        if not flow.total.survived:
+        if self.bad.found and not flow.total.read:
+            raise SourceError(f"no file can be read: {self.bad}")
+        if self.preproc.cuts and not flow.total.survived:
             raise ParamsError(f"no event passes the cuts:\n{flow.table()}")
-        if not isinstance(self._labels, (str, type(None))):
-            for label in dict.fromkeys(self._labels):
-                pairs = zip(self._files, self._flows, strict=True)
-                if not any(flow.survived for file, flow in pairs if self._labels[file.input.line] == label):
-                    raise ParamsError(f"label {label!r} has no event that passes the cuts:\n{flow.table()}")
+        if not (self.preproc.cuts or self.bad.found) or isinstance(self._labels, (str, type(None))):
+            return
+        for label in dict.fromkeys(self._labels):
+            pairs = zip(self._files, self._flows, strict=True)
+            of_label = [flow for file, flow in pairs if self._labels[file.input.line] == label]
+            if not any(flow.read for flow in of_label):
+                raise ParamsError(f"label {label!r} has no events: its files were skipped: {self.bad}")
+            if not any(flow.survived for flow in of_label):
+                raise ParamsError(f"label {label!r} has no event that passes the cuts:\n{flow.table()}")
 
     def _with_labels(
         self, column: LabelColumn | None, learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]]
