@@ -37,6 +37,7 @@ class FakeDataset:
 
     plan = FakeJson()
     preproc = Preprocessing()
+    bad_files = ()
 
     def __init__(
         self,
