@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from time import perf_counter
 from typing import Any
 
@@ -176,6 +176,18 @@ class Dataset:
         """Return the specs of all files; the first call scans them, once, unless specs were given."""
         return self._first_pass.specs(self.on_events)
 
+    def take_specs(self, specs: Specs) -> None:
+        """Use what :meth:`specs` of a dataset of equal :meth:`identity` returned, instead of scanning again."""
+        self._first_pass.take_specs(specs)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what chunks follow from besides the arguments of :meth:`chunks`, as values of JSON.
+
+        Datasets of equal identity give the same specs, and bit for bit the same chunks. Files count with path, tree,
+        entries, size and what else tells a changed one.
+        """
+        return {**self._first_pass.identity(), "seed": self._seed, "open files": self._max_open}
+
     @property
     def plan(self) -> Plan:
         """The plan that every chunk is made with, compiled from the specs."""
@@ -240,7 +252,9 @@ class Dataset:
             total.add(watch)
         return total
 
-    def chunks(self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True) -> Generator[Chunk]:
+    def chunks(
+        self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True, skip: int = 0
+    ) -> Generator[Chunk]:
         """Make a pass over a part, in chunks; the next one is prepared in the background.
 
         Every chunk takes its share of events of each file, and every event comes once. The order is the same for
@@ -256,6 +270,9 @@ class Dataset:
             With the seed it decides the order within chunks.
         shuffle
             False keeps the order of mixing within chunks.
+        skip
+            So many chunks are left out at the beginning, without being read or flattened: an interrupted pass goes on
+            where it was, with the same bits. There may be fewer: then nothing comes.
 
         Raises
         ------
@@ -264,34 +281,39 @@ class Dataset:
         """
         size = -1 if size == -1 else _whole("chunk size", size, 1, 2**48)
         epoch = _whole("epoch", epoch, 0, 2**63)
-        return self._consume(size, _part(part), epoch, bool(shuffle))
+        skip = _whole("skip", skip, 0, 2**62)
+        return self._consume(size, _part(part), epoch, bool(shuffle), skip)
 
-    def _consume(self, size: int, part: int | None, epoch: int, shuffle: bool) -> Generator[Chunk]:
+    def _consume(self, size: int, part: int | None, epoch: int, shuffle: bool, skip: int) -> Generator[Chunk]:
         """Hand out what a background thread prepares, and watch the time."""
         watch = Watch()
         self._watches.append(watch)
         begin = perf_counter()
-        for chunk in read_ahead(self._produce(size, part, epoch, shuffle, watch)):
+        for chunk in read_ahead(self._produce(size, part, epoch, shuffle, skip, watch)):
             watch.waiting += perf_counter() - begin
             watch.events += len(chunk.data)
             yield chunk
             begin = perf_counter()
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
-            note(f"values were cut off, because lists are longer than the specs say: {cut}")
+            where = f" (in chunk {skip} and those behind it)" if skip else ""
+            note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
 
-    def _produce(self, size: int, part: int | None, epoch: int, shuffle: bool, watch: Watch) -> Generator[Chunk]:
+    def _produce(
+        self, size: int, part: int | None, epoch: int, shuffle: bool, skip: int, watch: Watch
+    ) -> Generator[Chunk]:
         """Prepare chunk after chunk."""
         plan, found = self.plan, self._found
         groups = found.streams(part, self._max_open, self._seed)
         counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
         size = max(1, sum(counts)) if size == -1 else size
-        buffers = Buffers(min(size, sum(counts)), len(plan.names), bool(found.labels.values))
         schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
+        done = _skip(schedule, skip, len(counts))
+        buffers = Buffers(min(size, sum(counts) - sum(done)), len(plan.names), bool(found.labels.values))
         with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
             streams = [
-                Stream(group, part, plan, self._threads, reader, watch, number, len(groups))
-                for number, group in enumerate(groups, 1)
+                Stream(group, part, plan, self._threads, reader, watch, number, len(groups), skipped)
+                for number, (group, skipped) in enumerate(zip(groups, done, strict=True), 1)
             ]
             for stream in streams:
                 stack.callback(stream.close)
@@ -303,6 +325,15 @@ class Dataset:
                     streams[number].fill(places, target)
                 yield Chunk(target.data, target.padding_mask, target.labels, target.file, target.entry)
                 del target  # so that its arrays can be used again
+
+
+def _skip(schedule: _rust.Schedule, chunks: int, streams: int) -> list[int]:
+    """Go over the first chunks of a schedule, and return how many events of each stream they hold."""
+    done = [0] * streams
+    for takes in islice(schedule, chunks):
+        for number, _, stop, _ in takes:
+            done[number] = stop
+    return done
 
 
 def _specs(specs: Specs | str | os.PathLike[str] | None) -> Specs | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
-from mlaas4hep.dataset.files import File, check_known, check_made_with, fitting, open_all
+from mlaas4hep.dataset.files import File, check_known, check_made_with, fingerprint, fitting, open_all
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
 from mlaas4hep.dataset.preprocess import Cutter, compile_for, with_new
 from mlaas4hep.dataset.stream import CUT, LEFT_OUT, Events, open_again
@@ -121,6 +122,24 @@ class FirstPass:
             self._read(watcher)
         assert self._specs is not None
         return self._specs
+
+    def take_specs(self, specs: Specs) -> None:
+        """Take specs that this pass gave in another run."""
+        self._specs = specs
+
+    def identity(self) -> dict[str, Any]:
+        """Return what this pass finds follows from, as values of JSON."""
+        return {
+            "files": [[*fingerprint(file, self._reading), file.used] for file in self._files],
+            "branches": self._kept,
+            "labels": self._labels,
+            "classes": None if self._classes is None else list(self._classes),
+            "identifier": self._identifier,
+            "split": self._split,
+            "formulas and cuts": self.preproc.to_dict(),
+            "specs": self._given.to_text() if self._given is not None else None,
+            "reading": self._reading.key,
+        }
 
     def found(self, watcher: Watcher = None) -> Found:
         """Return labels and parts of all events; files are read only where that takes a branch."""
