@@ -103,7 +103,7 @@ def test_progress_is_told(dataset: Dataset, tmp_path: Path) -> None:
 
 
 def test_an_unknown_format(dataset: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="format is 'csv'; it must be one of parquet, npz"):
+    with pytest.raises(ParamsError, match="format is 'csv'; it must be one of parquet, arrow, npz, hdf5"):
         export(dataset, tmp_path / "out", form="csv")
 
 
@@ -116,7 +116,9 @@ def test_an_empty_part(tmp_path: Path) -> None:
 
 def test_a_branch_with_the_name_of_another_column(tmp_path: Path) -> None:
     dataset = Dataset(events_file(tmp_path / "sig.root", 50, entry=np.arange(50)))
-    with pytest.raises(ParamsError, match="branch 'entry' has the name of a column that Parquet chunks add"):
+    with pytest.raises(
+        ParamsError, match="branch 'entry' has the name of a column that chunks get as well; exclude it"
+    ):
         export(dataset, tmp_path / "out")
     assert export(dataset, tmp_path / "out", form="npz").columns == len(dataset.names)
 
