@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlaas4hep import Dataset, Plan, Specs, _rust
+from mlaas4hep import Dataset, Plan, Reading, Specs, _rust
 from mlaas4hep.dataset import Chunk, stream
 from mlaas4hep.dataset.dataset import _skip
+from mlaas4hep.dataset.files import File, fingerprint
 from mlaas4hep.errors import Note, ParamsError, SourceError
+from mlaas4hep.inputs import Input
 from mlaas4hep.sources import clusters
 
 from tests.dataset.files import INPUTS, in_baskets, make, make_all, same_bits
@@ -188,3 +190,14 @@ def test_events_of_skipped_chunks_are_counted_by_stream() -> None:
     assert sum(done) == 1000
     assert take[1] == done[take[0]]
     assert _skip(_rust.Schedule([10, 20], 7, 1, 0, True), 99, 2) == [10, 20]
+
+
+def test_a_file_behind_a_url_is_known_by_its_size_and_stamp(tmp_path: Path) -> None:
+    path = tmp_path / "a.root"
+    path.write_bytes(b"root")
+    file = File(Input(f"file://{path}", None, 0, 0), "events", 4, 4)
+    before = fingerprint(file, Reading())
+    assert before[:4] == [f"file://{path}", "events", 4, 4]
+    assert fingerprint(file, Reading()) == before
+    os.utime(path, (1, 1))
+    assert fingerprint(file, Reading()) != before

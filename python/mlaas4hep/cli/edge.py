@@ -43,7 +43,7 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
             return FAILED
         except (KeyboardInterrupt, click.Abort) as error:
             _say("interrupted")
-            _tell_notes(error)
+            _tell_notes(error.__cause__ or error)  # click raises its Abort from a KeyboardInterrupt
             return INTERRUPTED
         except SystemExit as error:
             _tell_notes(error)

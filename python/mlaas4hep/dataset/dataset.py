@@ -221,6 +221,11 @@ class Dataset:
         return self._first_pass.entries
 
     @property
+    def threads(self) -> int:
+        """Number of threads to use."""
+        return self._threads
+
+    @property
     def left_out(self) -> int:
         """Number of events that are left out because their label is missing."""
         return self._found.left_out

@@ -138,7 +138,7 @@ def _kept(target: PartFolder) -> Kept | None:
     if not target.finished:
         return None
     kept = Kept(len(target.finished), sum(chunk.events for chunk in target.finished.values()))
-    note(f"{kept.chunks} chunks with {kept.events:,} events were finished by an earlier run and are kept")
+    note(f"chunks that an earlier run finished are kept: {kept.chunks:,} ({kept.events:,} events)")
     return kept
 
 

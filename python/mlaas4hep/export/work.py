@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -19,8 +19,8 @@ from mlaas4hep.output import cannot_write
 
 __all__ = ["Progress", "Work"]
 
-WRITERS = 2
-"""Chunks that are written at the same time."""
+WRITERS = 4
+"""Most chunks that are written at the same time, in as many threads."""
 
 Pending = tuple[str, int, Future[int]]
 """A chunk that is being written: the name of its file, its events, and what will be the bytes."""
@@ -66,17 +66,19 @@ class Work:
             if self.target.finished:
                 progress.advance(sum(chunk.events for chunk in self.target.finished.values()))
         pending: deque[Pending] = deque()
-        with ThreadPoolExecutor(WRITERS, "mlaas4hep-write") as writers:
+        number = min(self.dataset.threads, WRITERS)
+        with ThreadPoolExecutor(number, "mlaas4hep-write") as writers:
             try:
                 for name, content, events in self._missing():
-                    self._finish(pending, WRITERS - 1, progress)
+                    self._finish(pending, number - 1, progress)
                     pending.append((name, events, writers.submit(self._write, name, content)))
                     del content  # so that no more of them are in memory than are written
                 self._finish(pending, 0, progress)
             except BaseException:
                 for name, events, future in pending:
                     if future.exception() is None:
-                        self.target.add(name, Finished(events, future.result()))
+                        with suppress(OSError):  # what went wrong first is what counts
+                            self.target.add(name, Finished(events, future.result()))
                 raise
         if progress:
             progress.finish()
@@ -84,8 +86,9 @@ class Work:
     def _finish(self, pending: "deque[Pending]", most: int, progress: Progress | None) -> None:
         """Wait until not more than so many chunks are being written."""
         while len(pending) > most:
-            name, events, future = pending.popleft()
+            name, events, future = pending[0]
             self.target.add(name, Finished(events, future.result()))
+            pending.popleft()
             if progress:
                 progress.advance(events)
 
