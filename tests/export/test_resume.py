@@ -128,7 +128,7 @@ class Crash:
 def test_killed_anywhere(home: Path) -> None:
     """SIGKILL at every step of a run: no half chunk has a chunk's name, and the same call gives the same bytes."""
 
-    def run(dataset: Dataset, size: int = 150) -> None:
+    def run(dataset: Dataset, size: int = 250) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Note)
             export(dataset, home / "out", form="npz", size=size)
@@ -139,7 +139,7 @@ def test_killed_anywhere(home: Path) -> None:
 
     fresh, scanned = make_dataset(home), make_dataset(home)
     export(scanned, home / "older", form="npz", size=500)
-    export(scanned, home / "whole", form="npz", size=150)
+    export(scanned, home / "whole", form="npz", size=250)
     whole, part, statuses = contents(home / "whole"), home / "out.part", []
     for step in range(1, 1000):
         shutil.rmtree(home / "out", ignore_errors=True)
