@@ -132,6 +132,18 @@ def test_damaged_specs_are_made_again(damage: str, part: Path, home: Path) -> No
     assert contents(home / "out") == contents(home / "whole")
 
 
+def test_chunks_that_were_made_with_other_specs_are_not_used(part: Path, home: Path) -> None:
+    export(make_dataset(home), home / "whole", size=60)
+    start, *lines = (part / JOURNAL).read_text().splitlines()
+    start = json.dumps(json.loads(start) | {"specs": "another hash"})
+    (part / JOURNAL).write_text("\n".join([start, *lines]) + "\n")
+    with pytest.warns(
+        Note, match=r"out\.part: \d finished chunks with other specs cannot be used, and all is made anew"
+    ):
+        export(make_dataset(home), home / "out", size=60)
+    assert contents(home / "out") == contents(home / "whole")
+
+
 def test_an_error_of_the_user_leaves_nothing(home: Path) -> None:
     with pytest.raises(ParamsError, match="nothing to write"):
         export(make_dataset(home, split=(1, 0, 0)), home / "deep" / "out", part="test")

@@ -116,9 +116,9 @@ class PartFolder(OutputFolder):
                 del self._journal.chunks[name]
 
     def _clean(self) -> None:
-        """Remove what no run can use."""
+        """Remove what no run can use; the journal last, without which the folder would not be ours."""
         used = {*self._journal.chunks, *([JOURNAL, SPECS] if self._journal.begun else [])}
-        for name in contents(self._part)[0] - used:
+        for name in sorted(contents(self._part)[0] - used, key=JOURNAL.__eq__):
             if OURS.fullmatch(name):
                 (self._part / name).unlink()
 
@@ -147,7 +147,7 @@ class PartFolder(OutputFolder):
             self._part.rmdir()
             return
         number = len(self._journal.chunks)
-        kept = f"finished chunks ({number})" if number else "what the first pass found"
+        kept = f"finished chunks ({number})" if number else "specs"
         error.add_note(f"{kept} kept in {self._part}: start the same command again to go on")
 
 
