@@ -20,6 +20,7 @@ FLOORS = [
         "config",
         "inputs",
         "jsonfile",
+        "lock",
         "output",
         "preproc",
         "reading",
@@ -37,6 +38,7 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 RESTRICTED = {
     "awkward": {"columns", "formulas", "sources"},
     "click": {"cli"},
+    "h5py": {"export"},
     "keras": {"frameworks", "sample"},
     "matplotlib": {"evaluation"},
     "pyarrow": {"columns", "export", "formulas"},

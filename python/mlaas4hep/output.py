@@ -16,9 +16,11 @@ from typing import Self
 
 from mlaas4hep.errors import OutputError
 
-__all__ = ["MANIFEST", "OutputFolder"]
+__all__ = ["JOURNAL", "MANIFEST", "OutputFolder", "cannot_write", "contents"]
 
 MANIFEST = "mlaas4hep.json"
+JOURNAL = "mlaas4hep.part.jsonl"
+"""What a folder holds while it is made in several runs; a run that is killed at its very end leaves it behind."""
 _FORMAT = 1
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -51,7 +53,7 @@ class OutputFolder:
         try:
             foreign = _foreign(self.path)
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
         if foreign:
             raise OutputError(f"{self.path}: {foreign}; nothing was written, name a new or an empty folder")
         return self
@@ -60,37 +62,54 @@ class OutputFolder:
         self.check()
         try:
             self._parents = _make_parents(self.path.parent)
-            self._part.mkdir()
-        except OSError as error:
-            self._discard()
-            raise _cannot_write(self.path, error) from error
+            self._begin()
+        except BaseException as error:
+            self._fail(error, convert=True)
+            raise
         return self._part
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._discard()
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise _cannot_write(self.path, error) from error
+            self._fail(error, convert=isinstance(error, OSError) and error.errno in _FULL)
             return
         try:
             self.check()
-            _write_manifest(self._part)
-            _put_in_place(self._part, self.path)
-        except OutputError:
-            self._discard()
+            self._finish()
+        except BaseException as failure:
+            self._fail(failure, convert=True)
             raise
-        except OSError as failure:
-            self._discard()
-            raise _cannot_write(self.path, failure) from failure
-        except BaseException:
-            self._discard()
-            raise
+
+    def _begin(self) -> None:
+        """Make the folder to write into."""
+        self._part.mkdir()
+
+    def _finish(self) -> None:
+        """Put what was written in its place."""
+        _write_manifest(self._part)
+        _put_in_place(self._part, self.path)
+
+    def _fail(self, error: BaseException, convert: bool) -> None:
+        """Clean up, and raise another exception if this one is the system's and says no more than that."""
+        if not convert or not isinstance(error, OSError) or isinstance(error, OutputError):
+            self._give_up(error)
+            return
+        failure = cannot_write(self.path, error)
+        self._give_up(failure)
+        raise failure from error
+
+    def _give_up(self, error: BaseException) -> None:
+        """Leave nothing behind but what a later run can use, of which ``error`` is to tell."""
+        self._discard()
 
     def _discard(self) -> None:
         """Remove the temporary folder and those parents that were made for it."""
         shutil.rmtree(self._part, ignore_errors=True)
+        self._drop_parents()
+
+    def _drop_parents(self) -> None:
+        """Remove those parents that were made for the folder, and are empty."""
         for parent in self._parents:
             try:
                 parent.rmdir()
@@ -116,7 +135,7 @@ def _foreign(path: Path) -> str:
         return ""
     if not path.is_dir():
         return "exists and is no folder"
-    files, folders = _contents(path)
+    files, folders = contents(path)
     if not files and not folders:
         return ""
     if MANIFEST not in files:
@@ -125,18 +144,18 @@ def _foreign(path: Path) -> str:
     if listed is None:
         return f"exists, and its {MANIFEST} is not one that we wrote"
     known = {parent.as_posix() for name in listed for parent in Path(name).parents}
-    strange = sorted(files - listed - {MANIFEST}) + sorted(folders - known)
+    strange = sorted(files - listed - {MANIFEST, JOURNAL}) + sorted(folders - known)
     return f"holds something that is not ours: {strange[0]!r}" if strange else ""
 
 
-def _contents(path: Path) -> tuple[set[str], set[str]]:
+def contents(path: Path) -> tuple[set[str], set[str]]:
     """Return files and folders below ``path``; a link counts as a folder, so that it is never ours."""
     files, folders = set[str](), set[str]()
     for entry in os.scandir(path):
         if entry.is_symlink() or not entry.is_dir():
             (folders if entry.is_symlink() else files).add(entry.name)
             continue
-        below_files, below_folders = _contents(Path(entry))
+        below_files, below_folders = contents(Path(entry))
         folders |= {entry.name} | {f"{entry.name}/{name}" for name in below_folders}
         files |= {f"{entry.name}/{name}" for name in below_files}
     return files, folders
@@ -153,8 +172,8 @@ def _listed(manifest: Path) -> set[str] | None:
 
 
 def _write_manifest(folder: Path) -> None:
-    files, _ = _contents(folder)
-    text = json.dumps({"version": _FORMAT, "files": sorted(files)}, indent=2, ensure_ascii=False)
+    files, _ = contents(folder)
+    text = json.dumps({"version": _FORMAT, "files": sorted(files - {MANIFEST, JOURNAL})}, indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", "utf-8")
 
 
@@ -170,7 +189,7 @@ def _put_in_place(part: Path, path: Path) -> None:
     if not path.exists():
         part.rename(path)
         return
-    aside = part.with_suffix(".old")
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")
     path.rename(aside)
     try:
         part.rename(path)
@@ -180,5 +199,6 @@ def _put_in_place(part: Path, path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _cannot_write(path: Path, error: OSError) -> OutputError:
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Return the error that says why a folder cannot be written."""
     return OutputError(f"{path}: cannot be written ({error.strerror or error})")

@@ -49,6 +49,14 @@ def test_status_and_message(error: BaseException, status: int, text: str, capsys
     assert outcome(error, capsys) == (status, text)
 
 
+@pytest.mark.parametrize("error", [errors.OutputError("full"), KeyboardInterrupt(), ValueError("x")])
+def test_what_is_added_to_an_exception_is_said(error: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    error.add_note("two chunks are kept")
+    lines = outcome(error, capsys)[1].splitlines()
+    assert lines[-1] == "note: two chunks are kept"
+    assert outcome(error, capsys, "--debug")[1].count("two chunks are kept") == 1
+
+
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     status, text = outcome(KeyError("x"), capsys, "--debug")
     assert status == 1

@@ -1,11 +1,16 @@
 """``inspect``, ``specs`` and ``flatten`` on good input."""
 
+import errno
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 from mlaas4hep import Dataset, Specs
+from mlaas4hep.export import FORMATS
 
 from tests.cli.invoke import FILES, Invoke, columns, events_file, params
 from tests.sources.files import write
@@ -111,7 +116,7 @@ def test_notes_go_to_standard_error(invoke: Invoke, folder: Path) -> None:
 # flatten
 
 
-@pytest.mark.parametrize("form", ["parquet", "npz"])
+@pytest.mark.parametrize("form", ["parquet", "arrow", "npz", "hdf5"])
 def test_flatten(form: str, invoke: Invoke, folder: Path) -> None:
     given = params(folder, chunk_size=300, classes=["background", "signal"])
     answer = invoke("flatten", *FILES, "--labels", "1,0", "--out", "out", "--format", form, *given, "--json")
@@ -138,6 +143,29 @@ def test_flatten_replaces_its_own_folder(invoke: Invoke, folder: Path) -> None:
         given = params(folder, chunk_size=size)
         assert invoke("flatten", *FILES, "--out", "out", *given).status == 0
         assert len(list((folder / "out").glob("*.parquet"))) == chunks
+
+
+def test_flatten_goes_on_where_it_was(invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: BinaryIO, content: object) -> None:
+        written.append(1)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        npz.write(file, content)
+
+    given = ("flatten", *FILES, "--out", "out", "--format", "npz", "--threads", "1", *params(folder, chunk_size=100))
+    npz, written = FORMATS["npz"], list[int]()
+    with monkeypatch.context() as patch:
+        patch.setitem(FORMATS, "npz", replace(npz, write=full))
+        answer = invoke(*given)
+    assert answer.status == 2
+    assert answer.err.splitlines() == [
+        f"mlaas4hep: error: {folder / 'out'}: cannot be written (No space left on device)",
+        f"note: finished chunks (2) kept in {folder / 'out.part'}: start the same command again to go on",
+    ]
+    answer = invoke(*given, "--json")
+    assert answer.err == "note: chunks that an earlier run finished are kept: 2 (200 events)\n"
+    assert json.loads(answer.out)["kept"] == {"chunks": 2, "events": 200}
+    assert not (folder / "out.part").exists()
 
 
 def test_details_tell_where_the_time_went(invoke: Invoke, folder: Path) -> None:

@@ -41,13 +41,20 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
             # Whoever reads our output has gone; give the interpreter nothing to flush to it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
-        except (KeyboardInterrupt, click.Abort):
+        except (KeyboardInterrupt, click.Abort) as error:
             _say("interrupted")
+            _tell_notes(error.__cause__ or error)  # click raises its Abort from a KeyboardInterrupt
             return INTERRUPTED
+        except SystemExit as error:
+            _tell_notes(error)
+            raise
         except Exception as error:
             if debug:
                 traceback.print_exc()
-            return _report(error, debug)
+            status = _report(error, debug)
+            if not debug:  # a traceback has them, too
+                _tell_notes(error)
+            return status
 
 
 def leave_by_signals() -> None:
@@ -90,6 +97,12 @@ def _report(error: Exception, debug: bool) -> int:
     hint = "" if debug else "; run the command with --debug for more"
     _say(f"error: {type(error).__name__}: {error}{hint}")
     return FAILED
+
+
+def _tell_notes(error: BaseException) -> None:
+    """Print what was added to an exception on its way, such as what is kept for another run."""
+    for text in getattr(error, "__notes__", ()):
+        print(f"note: {text}", file=sys.stderr)
 
 
 def _say(text: str) -> None:

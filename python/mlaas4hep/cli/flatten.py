@@ -18,15 +18,19 @@ nevts, chunk_size, shuffle, branch, identifier, selected_branches,
 exclude_branches, classes, split, seed and verbose count.
 
 \b
-The folder is written whole or not at all:
+The folder DIR is there when it is whole:
   chunk-00000.parquet ...  a float32 column for each of the matrix, null for
-                           padding and missing values; label, file, entry
+  chunk-00000.arrow ...    padding and missing values; label, file, entry
   chunk-00000.npz ...      or the arrays data, padding_mask, labels, file,
-                           entry
+  chunk-00000.hdf5 ...     entry (hdf5: pip install 'mlaas4hep[hdf5]')
   chunks.json              what the chunks hold: names of columns, of classes
                            by label, and of files by number
   specs.json, plan.json    what the chunks were made with
   preproc.json             where there are formulas or cuts: these
+
+Until then it is DIR.part. If the command is interrupted, however that
+happens, finished chunks stay there: start the same command again, and it goes
+on behind them. With other files or parameters it begins anew.
 """
 
 
@@ -39,11 +43,11 @@ The folder is written whole or not at all:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["parquet", "npz"]),
+    type=click.Choice(["parquet", "arrow", "npz", "hdf5"]),
     default="parquet",
     metavar="FORMAT",
     show_default=True,
-    help="parquet or npz; see above.",
+    help="parquet, arrow, npz or hdf5; see above.",
 )
 @click.option(
     "--part",
@@ -93,6 +97,6 @@ def flatten(
             click.echo(f"{dataset.cutflow.table()}\n")
         click.echo(
             f"{result.events:,} events, {result.columns:,} columns, chunks: {result.chunks:,}\n"
-            f"Reading, flattening and writing  {result.events / result.seconds:,.0f} events/s\n"
+            f"Reading, flattening and writing  {result.rate:,.0f} events/s\n"
             f"Results in {result.folder}"
         )

@@ -1,12 +1,12 @@
 """Events of many files as chunks for training: sources, schedule and plan together, read ahead."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from time import perf_counter
 from typing import Any
 
@@ -16,13 +16,24 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.dataset.badfiles import BadFile
 from mlaas4hep.dataset.buffers import Buffers, Target
+from mlaas4hep.dataset.checks import (
+    PARTS,
+    fractions,
+    given_specs,
+    names_of,
+    naming,
+    part_number,
+    skips,
+    whole,
+)
 from mlaas4hep.dataset.cutflow import CutFlow
-from mlaas4hep.dataset.firstpass import FirstPass, Found
+from mlaas4hep.dataset.firstpass import FirstPass
+from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.readahead import OURS, read_ahead
 from mlaas4hep.dataset.stream import Stream
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import ParamsError, SpecsError, note
+from mlaas4hep.errors import note
 from mlaas4hep.inputs import Files, Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
 from mlaas4hep.preproc import Preprocessing
@@ -32,8 +43,6 @@ from mlaas4hep.specs import Specs
 from mlaas4hep.threads import resolve_threads
 
 __all__ = ["PARTS", "Chunk", "Dataset"]
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,28 +158,28 @@ class Dataset:
         reading: Reading | Mapping[str, Any] | None = None,
     ) -> None:
         self.preproc = Preprocessing.of(preproc)
-        self._seed = _whole("seed", seed, 0, 2**64 - 1)
-        self._max_open = _whole("max_open", max_open, 1, 2**31)
+        self._seed = whole("seed", seed, 0, 2**64 - 1)
+        self._max_open = whole("max_open", max_open, 1, 2**31)
         self._threads = resolve_threads(threads)
         reading = Reading.of(reading)
         self.inputs: list[Input] = resolve(files, tree, redirector, partial(find, reading=reading))
         lines = self.inputs[-1].line + 1
-        given = _specs(specs)
-        with _named(specs):
+        given = given_specs(specs)
+        with naming(specs):
             wanted = Wanted(
                 labels if labels is None or isinstance(labels, str) else pair_labels(labels, lines),
                 select,
                 exclude,
-                identifier=_names(identifier),
+                identifier=names_of(identifier),
                 classes=classes,
-                split=_fractions(split),
+                split=fractions(split),
                 seed=self._seed,
-                nevts=nevts if nevts == -1 else _whole("nevts", nevts, 1, 2**63),
+                nevts=nevts if nevts == -1 else whole("nevts", nevts, 1, 2**63),
                 threads=self._threads,
                 preproc=self.preproc,
                 sentinels=sentinels,
                 common=bool(common_branches),
-                skip=_skips(on_bad_file),
+                skip=skips(on_bad_file),
                 reading=reading,
             )
             self._first_pass = FirstPass(self.inputs, wanted, given)
@@ -191,6 +200,18 @@ class Dataset:
     def specs(self) -> Specs:
         """Return the specs of all files; the first call scans them, once, unless specs were given."""
         return self._first_pass.specs(self.on_events)
+
+    def take_specs(self, specs: Specs) -> None:
+        """Use what :meth:`specs` of a dataset of equal :meth:`identity` returned, instead of scanning again."""
+        self._first_pass.take_specs(specs)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what chunks follow from besides the arguments of :meth:`chunks`, as values of JSON.
+
+        Datasets of equal identity give the same specs, and bit for bit the same chunks. Files count with path, tree,
+        entries, size and what else tells a changed one.
+        """
+        return {**self._first_pass.identity(), "seed": self._seed, "open files": self._max_open}
 
     @property
     def plan(self) -> Plan:
@@ -225,6 +246,11 @@ class Dataset:
         return self._first_pass.entries
 
     @property
+    def threads(self) -> int:
+        """Number of threads to use."""
+        return self._threads
+
+    @property
     def left_out(self) -> int:
         """Number of events that are left out because their label is missing."""
         return self._found.left_out
@@ -241,7 +267,7 @@ class Dataset:
 
     def count(self, part: str | None = None) -> int:
         """Return the number of events of a part; None: of all parts."""
-        code = _part(part)
+        code = part_number(part)
         return sum(int(np.count_nonzero(events.wanted(code))) for events in self._found.events)
 
     def __len__(self) -> int:
@@ -261,7 +287,9 @@ class Dataset:
             total.add(watch)
         return total
 
-    def chunks(self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True) -> Generator[Chunk]:
+    def chunks(
+        self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True, skip: int = 0
+    ) -> Generator[Chunk]:
         """Make a pass over a part, in chunks; the next one is prepared in the background.
 
         Every chunk takes its share of events of each file, and every event comes once. The order is the same for
@@ -277,42 +305,61 @@ class Dataset:
             With the seed it decides the order within chunks.
         shuffle
             False keeps the order of mixing within chunks.
+        skip
+            So many chunks are left out at the beginning, without being read or flattened: an interrupted pass goes on
+            where it was, with the same bits. There may be fewer: then nothing comes.
 
         Raises
         ------
         ReadError
             A file is corrupt; the message names file, branch and entries.
         """
-        size = -1 if size == -1 else _whole("chunk size", size, 1, 2**48)
-        epoch = _whole("epoch", epoch, 0, 2**63)
-        return self._consume(size, _part(part), epoch, bool(shuffle))
+        size = -1 if size == -1 else whole("chunk size", size, 1, 2**48)
+        epoch = whole("epoch", epoch, 0, 2**63)
+        skip = whole("skip", skip, 0, 2**62)
+        return self._consume(size, part_number(part), epoch, bool(shuffle), skip)
 
-    def _consume(self, size: int, part: int | None, epoch: int, shuffle: bool) -> Generator[Chunk]:
+    def _consume(self, size: int, part: int | None, epoch: int, shuffle: bool, skip: int) -> Generator[Chunk]:
         """Hand out what a background thread prepares, and watch the time."""
         watch = Watch()
         self._watches.append(watch)
         begin = perf_counter()
-        for chunk in read_ahead(self._produce(size, part, epoch, shuffle, watch)):
+        for chunk in read_ahead(self._produce(size, part, epoch, shuffle, skip, watch)):
             watch.waiting += perf_counter() - begin
             watch.events += len(chunk.data)
             yield chunk
             begin = perf_counter()
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
-            note(f"values were cut off, because lists are longer than the specs say: {cut}")
+            where = f" (in chunk {skip} and those behind it)" if skip else ""
+            note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
 
-    def _produce(self, size: int, part: int | None, epoch: int, shuffle: bool, watch: Watch) -> Generator[Chunk]:
+    def _produce(
+        self, size: int, part: int | None, epoch: int, shuffle: bool, skip: int, watch: Watch
+    ) -> Generator[Chunk]:
         """Prepare chunk after chunk."""
         plan, found = self.plan, self._found
         groups = found.streams(part, self._max_open, self._seed)
         counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
         size = max(1, sum(counts)) if size == -1 else size
-        buffers = Buffers(min(size, sum(counts)), len(plan.names), bool(found.labels.values))
         schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
+        done = _skip(schedule, skip, len(counts))
+        buffers = Buffers(min(size, sum(counts) - sum(done)), len(plan.names), bool(found.labels.values))
         with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
             streams = [
-                Stream(group, part, plan, self._threads, reader, watch, number, len(groups), self._first_pass.bad)
-                for number, group in enumerate(groups, 1)
+                Stream(
+                    group,
+                    part,
+                    plan,
+                    self._threads,
+                    reader,
+                    watch,
+                    number,
+                    len(groups),
+                    self._first_pass.bad,
+                    skipped,
+                )
+                for number, (group, skipped) in enumerate(zip(groups, done, strict=True), 1)
             ]
             for stream in streams:
                 stack.callback(stream.close)
@@ -337,53 +384,10 @@ def _chunk(target: Target, lost: NDArray[np.int64]) -> Chunk:
     return Chunk(*(None if array is None else array[there] for array in arrays))  # type: ignore[arg-type]
 
 
-def _specs(specs: Specs | str | os.PathLike[str] | None) -> Specs | None:
-    if isinstance(specs, (str, os.PathLike)):
-        return Specs.from_json(specs)
-    if specs is not None and not isinstance(specs, Specs):
-        raise SpecsError(f"specs is a {type(specs).__qualname__}; it must be Specs, or the path of a specs.json")
-    return specs
-
-
-@contextmanager
-def _named(specs: object) -> Iterator[None]:
-    """Put the name of the specs' file, if they come from one, before what is wrong with them."""
-    try:
-        yield
-    except SpecsError as error:
-        named = isinstance(specs, (str, os.PathLike))
-        raise SpecsError(f"{specs}: {error}" if named else str(error)) from None
-
-
-def _names(names: str | Sequence[str]) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
-
-
-def _whole(what: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
-        raise ParamsError(f"{what} is {value!r}; it must be a whole number of at least {least}")
-    return int(value)
-
-
-def _part(part: str | None) -> int | None:
-    if part is None:
-        return None
-    if part not in PARTS:
-        raise ParamsError(f"part is {part!r}; it must be 'train', 'validation', 'test' or None")
-    return PARTS.index(part)
-
-
-def _skips(on_bad_file: str) -> bool:
-    if on_bad_file not in ("error", "skip"):
-        raise ParamsError(f"on_bad_file is {on_bad_file!r}; it must be 'error' or 'skip'")
-    return on_bad_file == "skip"
-
-
-def _fractions(split: Sequence[float]) -> tuple[float, float, float]:
-    try:
-        train, validation, test = (float(fraction) for fraction in split)
-    except (TypeError, ValueError):
-        raise ParamsError(f"split is {split!r}; it must be three fractions: train, validation, test") from None
-    if min(train, validation, test) < 0 or not abs(train + validation + test - 1) <= 1e-6:
-        raise ParamsError(f"split is {split!r}; the fractions must not be negative, and add up to 1")
-    return train, validation, test
+def _skip(schedule: _rust.Schedule, chunks: int, streams: int) -> list[int]:
+    """Go over the first chunks of a schedule, and return how many events of each stream they hold."""
+    done = [0] * streams
+    for takes in islice(schedule, chunks):
+        for number, _, stop, _ in takes:
+            done[number] = stop
+    return done

@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlaas4hep import _rust
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.errors import SourceError, SpecsError, nearest
-from mlaas4hep.inputs import Input
+from mlaas4hep.inputs import Input, is_url
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sentinels import Given, Sentinels, resolve_sentinels
 from mlaas4hep.sources import Branch, Reading, open_source
+from mlaas4hep.sources.place import open_place
 from mlaas4hep.specs import Specs
 
-__all__ = ["File", "check_known", "check_made_with", "fitting", "open_all"]
+__all__ = ["File", "check_known", "check_made_with", "fingerprint", "fitting", "open_all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,26 @@ def open_all(
     entries = [count for _, _, count in found]
     used = entries if nevts == -1 else _rust.shares(entries, nevts)
     return schemas, [File(*one, count) for one, count in zip(found, used, strict=True)]
+
+
+def fingerprint(file: File, reading: Reading) -> list[object]:
+    """Return what tells a file from others, and from itself when it has changed, as values of JSON.
+
+    For a local file that is its inode, not the number of its device, which for a network file system is another on
+    every machine.
+    """
+    path = file.input.path
+    if is_url(path):
+        place = open_place(path, reading)
+        place.close()
+        changed: list[object] = [place.size, str(place.stamp)]
+    else:
+        try:
+            found = Path(path).stat()
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
+        changed = [found.st_size, found.st_ino, found.st_mtime_ns]
+    return [str(file.input), file.tree, file.entries, *changed]
 
 
 def check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]]) -> None:

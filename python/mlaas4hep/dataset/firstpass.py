@@ -1,8 +1,8 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,16 @@ from mlaas4hep import _rust
 from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
-from mlaas4hep.dataset.files import File, check_known, check_made_with, fitting, open_all, sentinels_of
+from mlaas4hep.dataset.files import (
+    File,
+    check_known,
+    check_made_with,
+    fingerprint,
+    fitting,
+    open_all,
+    sentinels_of,
+)
+from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
 from mlaas4hep.dataset.stream import CUT, LEFT_OUT, LOST, Events, open_again
@@ -22,32 +31,9 @@ from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Column, choose_branches
 from mlaas4hep.specs import Specs
 
-__all__ = ["FirstPass", "Found"]
+__all__ = ["FirstPass"]
 
 Watcher = Callable[[int], None] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The labels that occur, and the events of every file."""
-
-    labels: Labels
-    events: list[Events]
-    left_out: int
-
-    def streams(self, part: int | None, max_open: int, seed: int) -> list[list[Events]]:
-        """Return the files that have events of a part: one by one, or of more than ``max_open`` files as chains.
-
-        The files of one label make a chain, in seeded order; all files do where the label is a branch, or there is
-        none. Which files have events of the part changes nothing else.
-        """
-        files = self.events
-        if len(files) <= max_open:
-            return [[events] for events in files if events.wanted(part).any()]
-        order = next(_rust.Schedule([len(files)], len(files), seed, 0, True))[0][3]
-        label = {events.number: events.labels if isinstance(events.labels, int) else MISSING for events in files}
-        chained = sorted((files[index] for index in order), key=lambda events: label[events.number])
-        return [list(chain) for _, chain in groupby(chained, key=lambda events: label[events.number])]
 
 
 class FirstPass:
@@ -106,7 +92,8 @@ class FirstPass:
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
             self._formulas = compile_for(preproc, branches, self._sentinels)
         self.preproc = preproc
-        self._specs = fitting(specs, choice.inputs, self._files) if specs is not None else None
+        self._given = fitting(specs, choice.inputs, self._files) if specs is not None else None
+        self._specs = self._given
 
     @property
     def entries(self) -> int:
@@ -119,6 +106,23 @@ class FirstPass:
             self._read(watcher)
         assert self._specs is not None
         return self._specs
+
+    def take_specs(self, specs: Specs) -> None:
+        """Take specs that this pass gave in another run."""
+        self._specs = specs
+
+    def identity(self) -> dict[str, Any]:
+        """Return what this pass finds follows from, as values of JSON."""
+        wanted = self._wanted
+        return {
+            "files": [[*fingerprint(file, wanted.reading), file.used] for file in self._files],
+            "branches": self._kept,
+            **{name: getattr(wanted, name) for name in ("labels", "classes", "identifier", "split", "skip")},
+            "formulas and cuts": self.preproc.to_dict(),
+            "sentinels": self._sentinels,
+            "specs": self._given.to_text() if self._given is not None else None,
+            "reading": wanted.reading.key,
+        }
 
     def found(self, watcher: Watcher = None) -> Found:
         """Return labels and parts of all events; files are read only where that takes a branch."""

@@ -1,5 +1,6 @@
 """A pass over the files of one stream: their clusters in order, and from them the events that are wanted."""
 
+from bisect import bisect_left
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
@@ -56,6 +57,14 @@ class Events:
         """Whether the file was skipped as a whole."""
         return len(self.parts) > 0 and bool((self.parts == LOST).all())
 
+    def wanted_after(self, part: int | None, skip: int) -> tuple[NDArray[np.bool_], int]:
+        """Return which events are of a part without the first ``skip`` of these, and how many were left out so."""
+        wanted = self.wanted(part)
+        skip = min(skip, int(np.count_nonzero(wanted)))
+        stop = bisect_left(range(len(wanted)), skip, key=lambda entry: int(np.count_nonzero(wanted[:entry])))
+        wanted[:stop] = False
+        return wanted, skip
+
     def labels_of(self, entries: NDArray[np.int64]) -> NDArray[np.int64] | np.int64:
         """Return the labels of some entries."""
         labels = self.labels[entries] if isinstance(self.labels, np.ndarray) else self.labels
@@ -89,7 +98,8 @@ class Stream:
 
     At any time one file is open and one cluster decoded, which is kept until a chunk has used its last event; the one
     behind it is decoded in the thread of ``reader`` as soon as it is known that the chunk at work needs it. This is
-    stream ``number`` of those that are read ``beside`` each other, counted from 1.
+    stream ``number`` of those that are read ``beside`` each other, counted from 1. The first ``skip`` of the wanted
+    events are left out; a cluster that holds no others is not read.
     """
 
     def __init__(
@@ -103,12 +113,13 @@ class Stream:
         number: int,
         beside: int,
         bad: BadFiles,
+        skip: int = 0,
     ) -> None:
         self._plan, self._threads, self._watch = plan, threads, watch
         self._part = part
         self._beside = beside
         self._bad = bad
-        self._clusters = self._read(files, number / beside)
+        self._clusters = self._read(files, number / beside, skip)
         self._cluster: Cluster | None = None
         self._done = 0
         self._reader = reader
@@ -178,10 +189,11 @@ class Stream:
         except ExpressionError as error:
             raise ExpressionError(f"{cluster.events.path}: {error}") from None
 
-    def _read(self, files: Sequence[Events], share: float) -> Generator[Cluster]:
+    def _read(self, files: Sequence[Events], share: float, skip: int) -> Generator[Cluster]:
         """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams."""
         for events in files:
-            wanted, done = events.wanted(self._part), 0
+            (wanted, skipped), done = events.wanted_after(self._part, skip), 0
+            skip -= skipped
             if not wanted.any():
                 continue
             try:

@@ -1,0 +1,72 @@
+"""Checks of what a user gives to a dataset."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from mlaas4hep.errors import ParamsError, SpecsError
+from mlaas4hep.specs import Specs
+
+__all__ = ["PARTS", "fractions", "given_specs", "names_of", "naming", "part_number", "skips", "whole"]
+
+PARTS = ("train", "validation", "test")
+
+
+def given_specs(specs: Specs | str | os.PathLike[str] | None) -> Specs | None:
+    """Return specs, read from their file where that is given."""
+    if isinstance(specs, (str, os.PathLike)):
+        return Specs.from_json(specs)
+    if specs is not None and not isinstance(specs, Specs):
+        raise SpecsError(f"specs is a {type(specs).__qualname__}; it must be Specs, or the path of a specs.json")
+    return specs
+
+
+@contextmanager
+def naming(specs: object) -> Iterator[None]:
+    """Put the name of the specs' file, if they come from one, before what is wrong with them."""
+    try:
+        yield
+    except SpecsError as error:
+        named = isinstance(specs, (str, os.PathLike))
+        raise SpecsError(f"{specs}: {error}" if named else str(error)) from None
+
+
+def names_of(names: str | Sequence[str]) -> list[str]:
+    """Return names that a user gave as a list, or as a text with commas."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
+
+
+def whole(what: str, value: object, least: int, most: int) -> int:
+    """Return a whole number; ``ParamsError`` if it is none, or out of range."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+        raise ParamsError(f"{what} is {value!r}; it must be a whole number of at least {least}")
+    return int(value)
+
+
+def part_number(part: str | None) -> int | None:
+    """Return the number of a part; None: all of them."""
+    if part is None:
+        return None
+    if part not in PARTS:
+        raise ParamsError(f"part is {part!r}; it must be 'train', 'validation', 'test' or None")
+    return PARTS.index(part)
+
+
+def skips(on_bad_file: str) -> bool:
+    """Tell whether files that cannot be read are skipped."""
+    if on_bad_file not in ("error", "skip"):
+        raise ParamsError(f"on_bad_file is {on_bad_file!r}; it must be 'error' or 'skip'")
+    return on_bad_file == "skip"
+
+
+def fractions(split: Sequence[float]) -> tuple[float, float, float]:
+    """Return the fractions of train, validation and test; they add up to 1."""
+    try:
+        train, validation, test = (float(fraction) for fraction in split)
+    except (TypeError, ValueError):
+        raise ParamsError(f"split is {split!r}; it must be three fractions: train, validation, test") from None
+    if min(train, validation, test) < 0 or not abs(train + validation + test - 1) <= 1e-6:
+        raise ParamsError(f"split is {split!r}; the fractions must not be negative, and add up to 1")
+    return train, validation, test
