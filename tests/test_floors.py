@@ -25,7 +25,7 @@ FLOORS = [
         "threads",
     },
     {"formulas", "sources", "specs", "plan"},
-    {"dataset", "export"},
+    {"dataset", "export", "read"},
     {"evaluation", "frameworks", "train"},
     {"cli"},
 ]
@@ -114,10 +114,12 @@ def test_public_names() -> None:
         "Flat",
         "Plan",
         "Preprocessing",
+        "Reading",
         "Specs",
         "errors",
         "evaluate",
         "flatten",
+        "read",
         "scan",
         "select",
     ]
