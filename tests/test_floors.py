@@ -25,7 +25,7 @@ FLOORS = [
         "threads",
     },
     {"formulas", "sources", "specs", "plan"},
-    {"dataset", "export", "read"},
+    {"dataset", "export", "overview", "read"},
     {"evaluation", "frameworks", "train"},
     {"cli"},
 ]
