@@ -34,9 +34,12 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # Packages that only some modules may import: a framework or a reader is one module's business.
 RESTRICTED = {
     "awkward": {"columns", "formulas", "sources"},
+    "boost_histogram": {"evaluation"},
     "click": {"cli"},
+    "hist": {"evaluation"},
     "keras": {"frameworks", "sample"},
     "matplotlib": {"evaluation"},
+    "mplhep": {"evaluation"},
     "pyarrow": {"columns", "export", "formulas"},
     "rich": {"cli"},
     "sklearn": {"evaluation"},

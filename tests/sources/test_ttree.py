@@ -278,7 +278,7 @@ def test_what_is_not_compressed_says_so(tmp_path: Path) -> None:
     assert list_trees(str(path))[0].storage["x"].compression == "none"
 
 
-def test_the_first_of_several_leaves_has_the_storage(shared_data: Path) -> None:
+def test_storage_of_real_files(shared_data: Path) -> None:
     for path in sorted((shared_data / "formats").glob("*.root")):
         for tree in list_trees(str(path)):
             assert set(tree.storage) <= {branch.name for branch in tree.branches}
