@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlaas4hep.specs import Specs
 
-__all__ = ["BINS", "Binning", "choose_bins"]
+__all__ = ["BINS", "Binning", "choose_bins", "without_bins"]
 
 BINS = 60
 """The most bins of a histogram."""
@@ -24,6 +24,10 @@ FAR = 20
 DEFAULT = 3
 """A value at an end that is so many times as far from all others as these are from each other, such as -999, stands for
 none: it becomes under- or overflow."""
+
+COARSE = 3e-5
+"""Values that come back from normalised ones are exact to 1e-7 of their distance from the minimum: much less than a bin
+where the central 99.8 % of them span more than this share of it."""
 
 EDGE = 1e-6
 """By this much of its range an axis goes beyond it, so that the largest value is in the last bin."""
@@ -55,29 +59,44 @@ class Binning:
     def originals(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the values that were normalised to these.
 
-        Floats keep their precision relative to the distance from the minimum, whole numbers are exact up to a range
-        of 2**23: much finer than a bin, and a second pass over the files is not needed.
+        They are exact to 1e-7 of their distance from the minimum, whole numbers up to a range of 2**23 as they were:
+        much finer than a bin, unless they are :meth:`too_coarse`.
         """
         back = values.astype(np.float64) * (self.high / 4 - self.low / 4)  # the whole range might overflow
         back += self.low / 4
         back *= 4
         return np.rint(back, out=back) if self.whole else back
 
+    def too_coarse(self, sample: NDArray[np.float64]) -> bool:
+        """Whether values do not come back well from normalised ones: most lie close together, far from the minimum.
 
-def choose_bins(specs: Specs, name: str, sample: NDArray[np.float32]) -> Binning:
-    """Return the bins of a branch; ``sample`` are some of its normalised values, without padding and missing ones.
+        A minimum of -1e9 that stands for no value does that, where others are small numbers.
+        """
+        if self.empty or (self.whole and self.high - self.low < 2**23):
+            return False
+        first, *_, last = _quantiles(_without_defaults(np.sort(sample)))
+        away = last - self.low
+        return away * COARSE > last - first and away > 10 * max(abs(first), abs(last))  # float32 has them finer
+
+
+def without_bins(specs: Specs, name: str) -> Binning:
+    """Return what the specs say of a branch."""
+    least, most = specs.minv[name], specs.maxv[name]
+    kind, type_ = ("jagged" if name in specs.jdim else "flat"), specs.types[name]
+    low, high = (np.nan, np.nan) if least is None or most is None else (float(least), float(most))
+    return Binning(name, kind, type_, low, high, None, None, not type_.startswith("float"))
+
+
+def choose_bins(specs: Specs, name: str, sample: NDArray[np.float64]) -> Binning:
+    """Return the bins of a branch; ``sample`` are some of its original values, without padding and missing ones.
 
     Whole numbers get a bin each, centred, up to 60 of them, and bins of several whole numbers above. Others get 60
     bins. See the constants for when an axis is logarithmic, and when it leaves values far out to under- and overflow.
     """
-    least, most = specs.minv[name], specs.maxv[name]
-    kind, type_ = ("jagged" if name in specs.jdim else "flat"), specs.types[name]
-    if least is None or most is None:
-        nothing = hist.axis.Regular(1, 0, 1)
-        return Binning(name, kind, type_, np.nan, np.nan, nothing, nothing)
-    low, high = float(least), float(most)
-    whole = not type_.startswith("float")
-    plain = Binning(name, kind, type_, low, high, None, None, whole)
+    plain = without_bins(specs, name)
+    low, high, whole = plain.low, plain.high, plain.whole
+    if plain.empty:
+        return _with(plain, hist.axis.Regular(1, 0, 1), hist.axis.Regular(1, 0, 1))
     if low == high:
         half = max(0.5, abs(low) * 1e-3)
         return _with(plain, hist.axis.Regular(1, low - half, low + half), hist.axis.Regular(1, -0.5, 0.5))
@@ -85,7 +104,7 @@ def choose_bins(specs: Specs, name: str, sample: NDArray[np.float32]) -> Binning
         count, half = round(high - low) + 1, 0.5 / (high - low)
         centred = hist.axis.Regular(count, low - 0.5, high + 0.5)
         return _with(plain, centred, hist.axis.Regular(count, -half, 1 + half))
-    ordered = np.sort(plain.originals(sample))
+    ordered = np.sort(sample)
     if whole:
         return _with(plain, *_of_whole_numbers(plain, ordered))
     original, log = _axis(low, high, ordered)
@@ -138,7 +157,7 @@ def _without_defaults(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
         if len(rest) < len(ordered) / 10:
             continue
         first, *_, last = _quantiles(rest)
-        if last > first and abs(ordered[end] - rest[end]) > DEFAULT * (last - first):
+        if len(rest) and abs(ordered[end] - rest[end]) > DEFAULT * (last - first):
             return rest
     return ordered
 

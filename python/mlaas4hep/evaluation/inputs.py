@@ -3,8 +3,9 @@
 import importlib.util
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mlaas4hep.dataset import Chunk, Dataset
 from mlaas4hep.errors import ParamsError
 from mlaas4hep.export import Progress
 from mlaas4hep.output import OutputFolder
+from mlaas4hep.plan import Plan
 
 __all__ = ["MOST", "Counts", "Drawn", "Sample", "check_drawing", "draw_inputs"]
 
@@ -137,16 +139,13 @@ def draw_inputs(
         total = dataset.count(part)
         if not total:
             raise ParamsError(f"there is nothing to draw: no event is in part {part!r}")
-        if progress:
-            progress.start("histograms", min(total, most))
         filled = _fill(dataset, part, min(total, most), progress)
-        if progress:
-            progress.finish()
+        counts = filled.counts()
         where = "all events used" if part is None else f"{part} part"
         classes = dataset.classes or ["all events"]
         sample = Sample(where, classes, filled.events, total, [str(given) for given in dataset.inputs])
-        pictures = _names([found.binning.name for found in filled.counts])
-        _draw(folder, filled.counts, sample, pictures)
+        pictures = _names([found.binning.name for found in counts])
+        _draw(folder, counts, sample, pictures)
     return Drawn(str(target.path), sum(filled.events), total, pictures)
 
 
@@ -158,86 +157,145 @@ def _draw(folder: Path, counts: Sequence[Counts], sample: Sample, pictures: Mapp
             book.draw(found, folder / pictures[found.binning.name])
 
 
-@dataclass(frozen=True, slots=True)
-class _Filled:
-    events: list[int]
-    counts: list[Counts]
-
-
-def _fill(dataset: Dataset, part: str | None, most: int, progress: Progress | None) -> _Filled:
-    """Fill the histograms in one pass over chunks, the first of which says where the axes end."""
-    size = max(1000, min(100_000, BLOCK // max(1, len(dataset.names))))
+def _fill(dataset: Dataset, part: str | None, most: int, progress: Progress | None) -> "_Filler":
+    """Fill the histograms in one pass over chunks, the first of which says where the axes end; rarely in two."""
     filler: _Filler | None = None
+    for chunk in _chunks(dataset, part, most, progress):
+        filler = filler or _Filler(dataset, chunk)
+        filler.add(chunk)
+    assert filler is not None  # there are events
+    if most == dataset.count(part):
+        filler.absent = dict(dataset.last_pass.missing)
+    if any(branch.coarse for branch in filler.branches):
+        again = copy(dataset)
+        again._plan = Plan(dataset.specs(), normalize="none", preproc=dataset._first_pass.preproc)
+        for number, chunk in enumerate(_chunks(again, part, most, progress)):
+            filler.add_coarse(chunk, number == 0)
+    return filler
+
+
+def _chunks(dataset: Dataset, part: str | None, most: int, progress: Progress | None) -> Generator[Chunk]:
+    """Yield the first ``most`` events of a part in chunks; where these are all, the pass goes to its end."""
+    size = max(1000, min(100_000, BLOCK // max(1, len(dataset.names))))
+    left = most
+    if progress:
+        progress.start("histograms", most)
     with closing(dataset.chunks(min(size, most), part, shuffle=False)) as chunks:
-        left = most
         for chunk in chunks:
-            filler = filler or _Filler(dataset, chunk)
-            filler.add(chunk, min(left, len(chunk.data)))
+            labels, rows = chunk.labels, slice(0, left)
+            labels = None if labels is None else labels[rows]
+            yield Chunk(chunk.data[rows], chunk.padding_mask[rows], labels, chunk.file[rows], chunk.entry[rows])
             left -= min(left, len(chunk.data))
             if progress:
-                progress.advance(min(len(chunk.data), most))
-            if not left:
+                progress.advance(len(chunk.data))
+            if not left and most < dataset.count(part):
                 break
-        whole = most == dataset.count(part) and next(chunks, None) is None  # which ends the pass, and its counts
-    assert filler is not None
-    return _Filled(filler.events, filler.counts(dataset.last_pass.missing if whole else None))
+    if progress:
+        progress.finish()
+
+
+@dataclass(slots=True)
+class _Branch:
+    """One branch: its columns in the matrix, and its histograms, one for each class."""
+
+    places: slice
+    binning: Any
+    coarse: bool
+    original: list[Any]
+    normalised: list[Any]
+
+    def sample(self, chunk: Chunk) -> NDArray[np.float32]:
+        """Return some of its values in the matrix."""
+        data, mask = chunk.data[:SAMPLED, self.places], chunk.padding_mask[:SAMPLED, self.places]
+        return data[~mask]
 
 
 class _Filler:
     """The histograms of all branches while they are filled."""
 
     def __init__(self, dataset: Dataset, first: Chunk) -> None:
-        from mlaas4hep.evaluation.binning import choose_bins
+        from mlaas4hep.evaluation.binning import without_bins
 
         self._specs, plan = dataset.specs(), dataset.plan
         self._values = np.asarray(dataset.label_values or [0], np.int64)
         self.events = [0] * len(self._values)
-        self._branches: list[tuple[slice, Any, list[Any], list[Any]]] = []
+        self.absent: Mapping[str, int] | None = None
+        self.branches: list[_Branch] = []
         column = 0
         for name in plan.branches:
             places = slice(column, column + plan.widths.get(name, 1))
             column = places.stop
             if places.start < places.stop:
-                data, mask = first.data[:SAMPLED, places], first.padding_mask[:SAMPLED, places]
-                binning = choose_bins(self._specs, name, data[~mask])
-                original = [_histogram(binning.original) for _ in self._values]
-                normalised = [_histogram(binning.normalised) for _ in self._values]
-                self._branches.append((places, binning, original, normalised))
+                branch = _Branch(places, without_bins(self._specs, name), False, [], [])
+                sample = branch.binning.originals(branch.sample(first))
+                branch.coarse = branch.binning.too_coarse(sample)
+                self._begin(branch, sample)
+                self.branches.append(branch)
 
-    def add(self, chunk: Chunk, rows: int) -> None:
-        """Fill in the first ``rows`` events of a chunk."""
-        data, mask = chunk.data[:rows], chunk.padding_mask[:rows]
-        labels = np.zeros(rows, np.int64) if chunk.labels is None else chunk.labels[:rows]
+    def _begin(self, branch: _Branch, sample: NDArray[np.float64]) -> None:
+        """Choose the bins of a branch."""
+        from mlaas4hep.evaluation.binning import choose_bins
+
+        binning = branch.binning = choose_bins(self._specs, branch.binning.name, sample)
+        branch.original = [_histogram(binning.original) for _ in self._values]
+        branch.normalised = branch.normalised or [_histogram(binning.normalised) for _ in self._values]
+
+    def add(self, chunk: Chunk) -> None:
+        """Fill in the events of a chunk."""
+        for position, rows in self._classes(chunk):
+            self.events[position] += len(rows)
+            for branch, values in _by_branch(self.branches, chunk, rows):
+                branch.normalised[position].fill(values)
+                if not branch.coarse:
+                    branch.original[position].fill(branch.binning.originals(values))
+
+    def add_coarse(self, chunk: Chunk, first: bool) -> None:
+        """Fill in values as they were, of those branches where they do not come back from normalised ones."""
+        branches = [branch for branch in self.branches if branch.coarse]
+        if first:
+            for branch in branches:
+                self._begin(branch, branch.sample(chunk).astype(np.float64))
+        for position, rows in self._classes(chunk):
+            for branch, values in _by_branch(branches, chunk, rows):
+                branch.original[position].fill(values)
+
+    def _classes(self, chunk: Chunk) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield the position of every class and the rows of its events."""
+        labels = np.zeros(len(chunk.data), np.int64) if chunk.labels is None else chunk.labels
         for position, value in enumerate(self._values):
-            chosen = np.flatnonzero(labels == value)
-            self.events[position] += len(chosen)
-            # Column by column, so that the values of a branch lie together.
-            turned, there = data[chosen].T.copy(), ~mask[chosen].T
-            for places, binning, original, normalised in self._branches:
-                values = turned[places][there[places]]
-                normalised[position].fill(values)
-                original[position].fill(binning.originals(values))
+            yield position, np.flatnonzero(labels == value)
 
-    def counts(self, missing: Mapping[str, int] | None) -> list[Counts]:
-        """Return what was counted; ``missing`` has the missing values of these events by branch, if it is known."""
+    def counts(self) -> list[Counts]:
+        """Return what was counted."""
         found = []
-        for _, binning, original, normalised in self._branches:
-            sums = [int(one.sum(flow=True)) for one in original]
-            flat = binning.kind == "flat"
-            absent = [events - values for events, values in zip(self.events, sums, strict=True)] if flat else []
-            share = None if flat else self._share(binning.name, sum(sums), missing)
-            found.append(Counts(binning, _counted(original), _counted(normalised), absent, share))
+        for branch in self.branches:
+            sums = [int(one.sum(flow=True)) for one in branch.original]
+            flat = branch.binning.kind == "flat"
+            missing = [events - values for events, values in zip(self.events, sums, strict=True)] if flat else []
+            share = None if flat else self._share(branch.binning.name, sum(sums))
+            histograms = _counted(branch.original), _counted(branch.normalised)
+            found.append(Counts(branch.binning, *histograms, missing, share))
         return found
 
-    def _share(self, name: str, values: int, missing: Mapping[str, int] | None) -> float | None:
+    def _share(self, name: str, values: int) -> float | None:
         """The share of missing values of a jagged branch: of what was drawn, else as the first pass found it."""
-        if missing is not None:
-            absent = missing.get(name, 0)
+        if self.absent is not None:
+            absent = self.absent.get(name, 0)
             return absent / (absent + values) if absent + values else 0.0
         count = self._specs.counts.get(name)
         if not count or not count["values"]:
             return None
         return min(1.0, (count["nulls"] + count["nan"] + count["inf"]) / count["values"])
+
+
+def _by_branch(
+    branches: Sequence[_Branch], chunk: Chunk, rows: NDArray[np.int64]
+) -> Iterator[tuple[_Branch, NDArray[np.float32]]]:
+    """Yield the values of each branch in some rows, without padding and missing ones."""
+    # Column by column, so that the values of a branch lie together.
+    turned, there = chunk.data[rows].T.copy(), ~chunk.padding_mask[rows].T
+    for branch in branches:
+        yield branch, turned[branch.places][there[branch.places]]
 
 
 def _histogram(axis: Any) -> Any:
