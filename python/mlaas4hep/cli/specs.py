@@ -33,11 +33,12 @@ With formulas and cuts (--preproc, --define, --cut) the specs are those of the
 events that pass, and of the branches that remain, new ones included.
 
 \b
---hist draws every input, original and normalised, with --labels class by
-class, from all events used, the first million of them at most:
+--hist draws every input, original and normalised, of all events used, the
+first million of them at most; with --labels class by class:
   BRANCH.png ...   a picture of each
   inputs.pdf       all of them, and how to read them
-The folder is written whole or not at all. Needs pip install 'mlaas4hep[hist]'.
+The folder is written whole or not at all. This needs the packages of
+pip install 'mlaas4hep[hist]'.
 """
 
 
