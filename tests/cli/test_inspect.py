@@ -176,6 +176,14 @@ def test_a_terminal_shows_groups_of_many_branches(
     assert answer.out.rstrip().endswith("To see the branches: --all, or names and globs as in 'Muon_*'")
 
 
+def test_specs_of_groups_fit_a_terminal(invoke: Invoke, many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invoke("specs", "--files", many).status == 0
+    answer = on_terminal(invoke, monkeypatch, 60, many, "--specs", "specs.json")
+    assert max(len(line.rstrip()) for line in answer.out.splitlines()[4:-2]) <= 60
+    assert rows(answer)["branches"] == ["branches", "kind", "number", "longest", "mean", "stored", "share"]
+    assert rows(answer)["Muon_*"][2:5] == ["2", "3", "1.5"]
+
+
 def test_a_terminal_shows_branches_that_are_asked_for(
     invoke: Invoke, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

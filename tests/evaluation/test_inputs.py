@@ -194,7 +194,7 @@ def test_everything_is_drawn(paths: list[str], tmp_path: Path) -> None:
             told.append("end")
 
     drawn = draw_inputs(Dataset(paths, [0, 1], exclude="type,none"), tmp_path / "plots", progress=Told())
-    assert told == [("histograms", 800), 800, "end"]
+    assert told == [("histograms", 800), 800, "end", ("drawing", 4), 1, 1, 1, 1, "end"]
     assert (drawn.events, drawn.of) == (800, 800)
     names = {"flag": "flag.png", "met": "met.png", "n": "n.png", "pt": "pt.png"}
     assert (drawn.folder, drawn.pictures) == (str(tmp_path / "plots"), names)

@@ -113,15 +113,13 @@ def _groups(tree: TreeView) -> None:
             Cells("branches", [group.pattern for group in groups]),
             Cells("kind", [group.kind for group in groups]),
             Cells("number", [f"{len(group.branches):,}" for group in groups], right=True),
-            Cells("type", [_types(group) for group in groups]),
+            Cells("type", [_types(group) for group in groups], drop=3),
             Cells("longest", [_of(tree, group, _longest) for group in groups], right=True),
             Cells("mean", [_of(tree, group, _mean_of) for group in groups], right=True),
-            Cells("stored", [_bytes(part.stored) for part in parts], right=True, drop=1),
-            Cells(
-                "share", [f"{part.stored / whole:.1%}" if part.stored and whole else "" for part in parts], right=True
-            ),
-            Cells("ratio", [_ratio(part) for part in parts], right=True, drop=4),
-            Cells("remark", [_group_remark(group) for group in groups], drop=3),
+            Cells("stored", [_bytes(part.stored) for part in parts], right=True, drop=2),
+            Cells("share", [_share(part.stored, whole) for part in parts], right=True, drop=1),
+            Cells("ratio", [_ratio(part) for part in parts], right=True, drop=5),
+            Cells("remark", [_group_remark(group) for group in groups], drop=4),
         ],
         dim=[all(branch.why_not for branch in group.branches) for group in groups],
     )
@@ -164,6 +162,10 @@ def _remark(branch: Branch) -> str:
 
 def _count(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
+
+
+def _share(part: int | None, whole: int | None) -> str:
+    return f"{part / whole:.1%}" if part and whole else ""
 
 
 def _mean(value: float | None) -> str:

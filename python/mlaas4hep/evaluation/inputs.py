@@ -145,16 +145,24 @@ def draw_inputs(
         classes = dataset.classes or ["all events"]
         sample = Sample(where, classes, filled.events, total, [str(given) for given in dataset.inputs])
         pictures = _names([found.binning.name for found in counts])
-        _draw(folder, counts, sample, pictures)
+        _draw(folder, counts, sample, pictures, progress)
     return Drawn(str(target.path), sum(filled.events), total, pictures)
 
 
-def _draw(folder: Path, counts: Sequence[Counts], sample: Sample, pictures: Mapping[str, str]) -> None:
+def _draw(
+    folder: Path, counts: Sequence[Counts], sample: Sample, pictures: Mapping[str, str], progress: Progress | None
+) -> None:
     from mlaas4hep.evaluation.panels import Book
 
+    if progress:
+        progress.start("drawing", len(counts))
     with Book(folder / "inputs.pdf", counts, sample) as book:
         for found in counts:
             book.draw(found, folder / pictures[found.binning.name])
+            if progress:
+                progress.advance(1)
+    if progress:
+        progress.finish()
 
 
 def _fill(dataset: Dataset, part: str | None, most: int, progress: Progress | None) -> "_Filler":
