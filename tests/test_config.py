@@ -155,8 +155,3 @@ def test_no_object(values: object) -> None:
 def test_keys_of_the_original_have_no_effect(values: dict[str, Any], named: str) -> None:
     with pytest.warns(Note, match=f"^params.json: without effect: {named}$"):
         assert given(**values) == given()
-
-
-def test_histograms_are_not_drawn() -> None:
-    with pytest.warns(Note, match="this version draws no histograms"):
-        assert given(hist="plots").hist == "plots"

@@ -11,8 +11,14 @@ MODULES = [module.name for module in pkgutil.walk_packages(mlaas4hep.__path__, "
 NEEDS_EXTRA = ("mlaas4hep.evaluation", "mlaas4hep.frameworks", "mlaas4hep.sample", "mlaas4hep.train")
 
 
+NEEDS_HIST = ("mlaas4hep.evaluation.binning", "mlaas4hep.evaluation.inputs", "mlaas4hep.evaluation.panels")
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
+    if name.startswith(NEEDS_HIST):
+        for package in ("hist", "matplotlib", "mplhep"):
+            pytest.importorskip(package, reason="histograms need the extra [hist]")
     if name.startswith(NEEDS_EXTRA):
         pytest.importorskip("keras", reason="training needs the extra [keras]")
     assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -7,6 +7,7 @@ from mlaas4hep.dataset import Chunk, Dataset
 from mlaas4hep.formulas import evaluate, select
 from mlaas4hep.plan import Flat, Plan, flatten
 from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.read import read
 from mlaas4hep.reading import Reading
 from mlaas4hep.specs import Specs, scan
 
@@ -21,6 +22,7 @@ __all__ = [
     "errors",
     "evaluate",
     "flatten",
+    "read",
     "scan",
     "select",
 ]

@@ -44,7 +44,7 @@ class Params:
     redirector
         Where files are that do not exist here; ``""``: nowhere.
     hist
-        Folder for histograms of the inputs; this version draws none.
+        Folder for histograms of every input, original and normalised; ``""``: none.
     training
         ``"standard"``, every epoch over all chunks, or ``"chunk"``, all epochs on one chunk, then the next.
     split
@@ -121,10 +121,7 @@ class Params:
         ]
         if wrong:
             raise ParamsError(f"{where}: {wrong[0]}" if len(wrong) == 1 else "\n  ".join([f"{where}:", *wrong]))
-        params = cls(**{key: _frozen(key, value) for key, value in values.items()})
-        if params.hist:
-            note(f"{where}: hist: this version draws no histograms")
-        return params
+        return cls(**{key: _frozen(key, value) for key, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the parameters as they stand in a JSON file."""

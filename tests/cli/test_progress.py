@@ -42,6 +42,16 @@ def test_stages(screen: io.StringIO) -> None:
     assert "preparing" in screen.getvalue()
 
 
+def test_pictures_are_no_events(screen: io.StringIO) -> None:
+    with Bar() as bar:
+        bar.start("drawing", 2)
+        bar.advance(2)
+        bar.finish()
+    (drawing,) = last(screen)
+    assert "plots/s" in drawing
+    assert "events/s" not in drawing
+
+
 def test_it_fits_the_terminal(screen: io.StringIO) -> None:
     with Bar() as bar:
         bar.start("flattening", 10**12)

@@ -1,4 +1,4 @@
-"""``inspect``, ``specs`` and ``flatten`` on good input."""
+"""``specs`` and ``flatten`` on good input."""
 
 import errno
 import json
@@ -7,59 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import pytest
 from mlaas4hep import Dataset, Specs
 from mlaas4hep.export import FORMATS
 
-from tests.cli.invoke import FILES, Invoke, columns, events_file, params
-from tests.sources.files import write
-
-# inspect
-
-
-def test_inspect(invoke: Invoke, folder: Path) -> None:
-    answer = invoke("inspect", "sig.root")
-    assert (answer.status, answer.err) == (0, "")
-    lines = [line.split() for line in answer.out.splitlines()]
-    assert lines[0] == ["sig.root:events", "300", "events,", "6", "branches"]
-    assert ["met", "flat", "float32", "float", "mlaas4hep"] in lines
-    assert ["jetPt", "jagged", "float32", "float[]", "mlaas4hep"] in lines
-    assert ["njetPt", "flat", "int32", "int32_t", "mlaas4hep", "counter"] in lines
-
-
-def test_inspect_folds_no_name_outside_a_terminal(invoke: Invoke, folder: Path) -> None:
-    name = "a" * 300 + "[b]:smile:"
-    write(folder / "a.root", {"events": {name: np.zeros(3)}})
-    assert any(line.split()[:1] == [name] for line in invoke("inspect", "a.root").out.splitlines())
-
-
-def test_inspect_as_json(invoke: Invoke, folder: Path) -> None:
-    found = json.loads(invoke("inspect", "*.root", "--json").out)
-    assert list(found) == ["bkg.root", "sig.root"]
-    (tree,) = found["bkg.root"]
-    assert (tree["name"], tree["entries"]) == ("events", 200)
-    counter = {
-        "name": "njetPt",
-        "kind": "flat",
-        "type": "int32",
-        "typename": "int32_t",
-        "counter": True,
-        "why_not": "counter",
-        "reader": "mlaas4hep",
-        "why_uproot": "",
-    }
-    assert counter in tree["branches"]
-
-
-def test_inspect_one_tree(invoke: Invoke, folder: Path) -> None:
-    write(folder / "a.root", {"signal": columns(10, 0), "background": columns(20, 1)})
-    every = [tree["name"] for tree in json.loads(invoke("inspect", "a.root", "--json").out)["a.root"]]
-    assert every == ["signal", "background"]
-    (tree,) = json.loads(invoke("inspect", "a.root:signal", "--json").out)["a.root"]
-    assert (tree["name"], tree["entries"]) == ("signal", 10)
-    assert "did you mean 'signal'?" in invoke("inspect", "a.root:sginal").error
-
+from tests.cli.invoke import FILES, Invoke, events_file, params
 
 # specs
 
@@ -103,11 +55,10 @@ def test_quiet(invoke: Invoke, folder: Path) -> None:
 
 def test_notes_go_to_standard_error(invoke: Invoke, folder: Path) -> None:
     events_file(folder / "none.root", 0)
-    answer = invoke("specs", "--files", "sig.root,none.root", *params(folder, nan=-1, hist="plots"), "--json")
+    answer = invoke("specs", "--files", "sig.root,none.root", *params(folder, nan=-1), "--json")
     assert answer.status == 0
     assert answer.err.splitlines() == [
         "note: params.json: without effect: nan = -1",
-        "note: params.json: hist: this version draws no histograms",
         "note: files with 0 events: none.root",
     ]
     json.loads(answer.out)

@@ -1,6 +1,7 @@
 """Specs of a dataset: scanned once, or given."""
 
 from pathlib import Path
+from typing import Any
 
 import mlaas4hep
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import uproot
 from mlaas4hep import Specs
 from mlaas4hep.dataset import PARTS, Dataset, firstpass
-from mlaas4hep.dataset.stream import Events, open_again
+from mlaas4hep.dataset.stream import open_again
 from mlaas4hep.errors import BranchError, Note, ParamsError, SourceError, SpecsError
 from mlaas4hep.sources import Source
 
@@ -63,11 +64,11 @@ def test_types_that_differ_are_promoted(tmp_path: Path) -> None:
 
 def test_files_are_scanned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = Dataset(make_all(tmp_path, [9, 4]), identifier="run")
-    opened: list[Events] = []
+    opened: list[str] = []
 
-    def watched(events: Events, threads: int) -> Source:
-        opened.append(events)
-        return open_again(events, threads)
+    def watched(*place: Any) -> Source:
+        opened.append(place[0])
+        return open_again(*place)
 
     monkeypatch.setattr(firstpass, "open_again", watched)
     assert len(dataset) == 13

@@ -258,3 +258,29 @@ def test_embedded_baskets(every: Path, by_uproot: None) -> None:
             assert isinstance(reader, BranchReader)
             reader._embedded, reader._branch = 2, opened[name]
             files.assert_column(source.read([name], 3, 120)[name], wanted[name][3:120])
+
+
+def test_how_branches_are_stored(tmp_path: Path) -> None:
+    columns = {"x": np.arange(1000), "y": np.zeros((1000, 3), np.float32)}
+    path = files.write(tmp_path / "a.root", {"events": columns}, compression=uproot.LZ4(5))
+    (tree,) = list_trees(str(path))
+    x, y = tree.storage["x"], tree.storage["y"]
+    assert x.compression == y.compression == "LZ4(5)"
+    assert x.pieces == y.pieces == 1
+    assert x.size is not None
+    assert y.stored is not None
+    assert 8000 < x.size < 8200
+    assert 0 < y.stored < 1000
+
+
+def test_what_is_not_compressed_says_so(tmp_path: Path) -> None:
+    path = files.write(tmp_path / "a.root", {"events": {"x": np.arange(10)}}, compression=None)
+    assert list_trees(str(path))[0].storage["x"].compression == "none"
+
+
+def test_storage_of_real_files(shared_data: Path) -> None:
+    for path in sorted((shared_data / "formats").glob("*.root")):
+        for tree in list_trees(str(path)):
+            assert set(tree.storage) <= {branch.name for branch in tree.branches}
+    (nano, *_) = list_trees(str(shared_data / "formats/unroot_NanoAODv5_sample.root"))
+    assert nano.storage["Muon_pt"].compression == "ZLIB(1)"

@@ -1,51 +1,79 @@
 """``mlaas4hep inspect``."""
 
 import json
-from dataclasses import asdict
 
 import click
 
 from mlaas4hep.cli import options
-from mlaas4hep.inputs import Input, resolve
-from mlaas4hep.sources import TreeInfo, find, list_trees, open_source
+from mlaas4hep.inputs import resolve
+from mlaas4hep.sources import find
+from mlaas4hep.specs import Specs
 
-HELP = """List the trees and branches of a ROOT file.
+HELP = """Show what is in a file: trees, branches, sizes.
 
 \b
 Example:
   mlaas4hep inspect data.root
-  mlaas4hep inspect data.root:events --json
+  mlaas4hep inspect data.root:events 'Muon_*' nMuon --kind jagged
+  mlaas4hep inspect data.root --specs specs.json
 
-Of each branch: its kind (flat: one number an event; jagged: a list of
-numbers), its type, the type that the file gives it, what reads it
-(mlaas4hep itself, or uproot and why), and why it would not be an input of a
-model, if so. With :tree behind the file, of that tree only.
+FILE is a path, glob or URL, with :tree behind it for one tree. GLOBs choose
+branches by name; one that matches nothing is an error. A terminal shows more
+than 100 branches as groups of names that begin alike, unless --all or GLOBs
+are given; a file or pipe gets every branch, a line each.
+
+\b
+Of each branch:
+  kind         flat: a number an event; jagged: a list of numbers; string;
+               other: objects, deeper lists
+  type         NumPy's; beside it the file's own
+  minimum ...  with --specs: range, longest list, mean length of the lists,
+               values that are missing
+  stored       bytes in the file
+  ratio        bytes before compression by bytes in the file
+  pieces       baskets of a TTree, pages of an RNTuple, row groups of Parquet
+  remark       why it is no input of a model; what else than mlaas4hep
+               itself reads it, and why
+
+\b
+--json prints one document, an object with a list of trees for each file:
+  name, entries      of the tree
+  stored, size       bytes of all its branches in the file, and uncompressed
+  branches           those that match, each with name, kind, type, typename,
+                     counter, why_not, reader, why_uproot, input (true or
+                     false), storage (null or stored, size, pieces,
+                     compression), specs (null or minimum, maximum, longest,
+                     mean_length, missing)
+What is not known is null.
 """
 
 
 @click.command(help=HELP)
 @click.argument("file", metavar="FILE")
+@click.argument("globs", metavar="[GLOB]...", nargs=-1)
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(["flat", "jagged", "string", "other"]),
+    multiple=True,
+    metavar="KIND",
+    help="Only branches of this kind: flat, jagged, string or other; may be given repeatedly.",
+)
+@click.option("--all", "every", is_flag=True, help="Show every branch on a terminal, too.")
+@click.option("--specs", metavar="FILE", help="Show what these specs (specs.json) say of each branch.")
 @options.as_json
 @options.debug
-def inspect(file: str, as_json: bool) -> None:
-    """List the trees and branches of a ROOT file."""
-    from mlaas4hep.cli.tables import trees_table
+def inspect(
+    file: str, globs: tuple[str, ...], kinds: tuple[str, ...], every: bool, specs: str | None, as_json: bool
+) -> None:
+    """Show what is in a file."""
+    from mlaas4hep.cli.trees import show_file
+    from mlaas4hep.overview import look
 
-    found = {given.path: _trees(given) for given in resolve([file], find=find)}
+    known = None if specs is None else Specs.from_json(specs)
+    views = look(resolve([file], find=find), globs, kinds, known)
     if as_json:
-        trees = {path: [asdict(tree) for tree in listed] for path, listed in found.items()}
-        click.echo(json.dumps(trees, indent=2))
+        click.echo(json.dumps({view.path: [tree.to_dict() for tree in view.trees] for view in views}, indent=2))
     else:
-        for path, listed in found.items():
-            trees_table(path, listed)
-
-
-def _trees(given: Input) -> list[TreeInfo]:
-    """The tree that is named, or all."""
-    if given.tree is None:
-        return list_trees(given.path)
-    source = open_source(given.path, given.tree)
-    try:
-        return [TreeInfo(source.tree, source.entries, tuple(source.schema().values()))]
-    finally:
-        source.close()
+        for view in views:
+            show_file(view, every)

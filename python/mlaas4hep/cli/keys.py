@@ -18,7 +18,7 @@ KEYS = {
     "exclude_branches": "the same, of what is no input",
     "classes": "names of the classes in order",
     "redirector": "URL where files are that are not here",
-    "hist": "histograms are not drawn yet",
+    "hist": "folder for histograms of every input",
     "training": '"standard" or "chunk"; see above',
     "split": "train, validation, test",
     "metrics": 'or {"threshold": 0.5}',

@@ -25,13 +25,18 @@ class Percent(ProgressColumn):
         return Text("" if task.total is None else f"{task.percentage:3.0f} %")
 
 
+UNITS = {"drawing": "plots"}
+"""What stages count, where that is not events."""
+
+
 class Rate(ProgressColumn):
-    """Events a second."""
+    """Events a second, or what else the stage counts."""
 
     def render(self, task: RichTask) -> Text:
         """Return the speed of late, or that of the whole stage when it is over."""
         speed = task.completed / task.finished_time if task.finished_time else task.speed
-        return Text(f"{speed:9,.0f} events/s" if speed else "", style="cyan")
+        unit = UNITS.get(task.description, "events")
+        return Text(f"{speed:9,.{int(unit != 'events')}f} {unit}/s" if speed else "", style="cyan")
 
 
 class Bar:

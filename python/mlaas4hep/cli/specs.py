@@ -16,7 +16,7 @@ Example:
 
 Other commands take the file with --specs instead of scanning again. Of
 --params the keys nevts, branch, identifier, selected_branches,
-exclude_branches, split and seed count.
+exclude_branches, split, seed, hist and, with --labels, classes count.
 
 \b
 The file is JSON:
@@ -31,11 +31,20 @@ The file is JSON:
 
 With formulas and cuts (--preproc, --define, --cut) the specs are those of the
 events that pass, and of the branches that remain, new ones included.
+
+\b
+--hist draws every input, original and normalised, of all events used, the
+first million of them at most; with --labels class by class:
+  BRANCH.png ...   a picture of each
+  inputs.pdf       all of them, and how to read them
+The folder is written whole or not at all. This needs the packages of
+pip install 'mlaas4hep[hist]'.
 """
 
 
 @click.command(help=HELP)
 @options.files
+@options.labels(required=False)
 @options.params
 @click.option(
     "--out",
@@ -45,11 +54,14 @@ events that pass, and of the branches that remain, new ones included.
     callback=options.out_file,
     help="File to write; older specs that are there are replaced.",
 )
+@click.option("--hist", metavar="DIR", help="Folder for histograms; an older one of ours is replaced.")
 @options.common
 def specs(
     files: str,
+    labels: str | None,
     params: str | None,
     out: Path,
+    hist: str | None,
     threads: int | None,
     as_json: bool,
     on_bad_file: str | None,
@@ -59,12 +71,17 @@ def specs(
     """Scan ROOT files."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.cli.tables import specs_table
+    from mlaas4hep.evaluation.inputs import check_drawing, draw_inputs
 
     given = options.params_of(params, on_bad_file, common_branches)
-    dataset = options.dataset_of(files, None, given, preproc, threads=threads)
+    hist = given.hist if hist is None else hist
+    if hist:
+        check_drawing(hist)
+    dataset = options.dataset_of(files, labels, given, preproc, threads=threads)
     with Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         found = dataset.specs()
+        drawn = draw_inputs(dataset, hist, progress=bar) if hist else None
     options.show_end(dataset, given)
     found.to_json(out)
     if as_json:
@@ -76,3 +93,5 @@ def specs(
             click.echo(f"{dataset.cutflow.table()}\n")
         passed = f"{dataset.cutflow.total.survived:,} of " if preproc.cuts else ""
         click.echo(f"Specs of {passed}{found.events['total']:,} events in {out}")
+        if drawn:
+            click.echo(f"Histograms of {len(drawn.pictures):,} branches, {drawn.events:,} events in {drawn.folder}")

@@ -46,7 +46,9 @@ or both stand in a file, given with --preproc:
 
 The result folder is written whole or not at all: model.keras, specs.json,
 plan.json, params.json, preproc.json where there is preprocessing,
-metrics.json, roc.png and learning_curves.png.
+metrics.json, roc.png and learning_curves.png. The key hist of --params names
+another folder, for histograms of every input in the train part; they need
+pip install 'mlaas4hep[hist]'.
 """
 
 

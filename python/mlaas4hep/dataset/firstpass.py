@@ -233,8 +233,9 @@ class FirstPass:
         positions = np.zeros(file.used if column else 0, np.int32)
         wanted = self._columns(column)
         with self.watch.timed("reading"):
-            source = open_again(self._events(file, parts, None, np.empty(0, np.int64)), self._wanted.threads)
-        cutter = Cutter(source, self._formulas, self._wanted.threads)
+            threads, reading = self._wanted.threads, self._wanted.reading
+            source = open_again(file.input.path, file.tree, file.entries, threads, reading)
+        cutter = Cutter(source, self._formulas, threads)
         try:
             clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)
             # A file without events is scanned too: its branches have types.

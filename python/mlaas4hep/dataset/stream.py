@@ -72,14 +72,12 @@ class Events:
         return found
 
 
-def open_again(events: Events, threads: int) -> Source:
+def open_again(path: str, tree: str, entries: int, threads: int, reading: Reading) -> Source:
     """Open a file whose schema was read before; that it has as many entries still is checked."""
-    source = open_source(events.path, events.tree, threads=threads, reading=events.reading)
-    if source.entries != events.entries:
+    source = open_source(path, tree, threads=threads, reading=reading)
+    if source.entries != entries:
         source.close()
-        raise ReadError(
-            f"{events.path}: the file changed: it has {source.entries} entries now and had {events.entries} before"
-        )
+        raise ReadError(f"{path}: the file changed: it has {source.entries} entries now and had {entries} before")
     return source
 
 
@@ -209,7 +207,7 @@ class Stream:
     def _clusters_of(self, events: Events, wanted: NDArray[np.bool_], share: float) -> Generator[tuple[Cluster, int]]:
         """Yield the clusters of one file, each with the entry behind its last one."""
         with self._watch.timed("reading"):
-            source = open_again(events, self._threads)
+            source = open_again(events.path, events.tree, events.entries, self._threads, events.reading)
         try:
             for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted), self._beside), share):
                 if wanted[start:stop].any():

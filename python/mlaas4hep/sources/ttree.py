@@ -11,7 +11,7 @@ from mlaas4hep import _rust
 from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.baskets import SECONDS, BranchReader, share
-from mlaas4hep.sources.branch import Branch, Plain, TreeInfo
+from mlaas4hep.sources.branch import Branch, Plain, Storage, TreeInfo
 from mlaas4hep.sources.clusters import join
 from mlaas4hep.sources.known import Known, known_tree, known_trees
 from mlaas4hep.sources.localfile import LocalFile
@@ -26,8 +26,29 @@ def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading
 
 
 def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
-    """Return every tree of a ROOT file with its branches."""
-    return [TreeInfo(tree.name, tree.entries, tuple(tree.schema.values())) for tree in known_trees(path)]
+    """Return every tree of a ROOT file with its branches and how they are stored."""
+    return [
+        TreeInfo(tree.name, tree.entries, tuple(tree.schema.values()), _storage(tree)) for tree in known_trees(path)
+    ]
+
+
+def _storage(tree: Known) -> dict[str, Storage]:
+    """How each branch is stored; of one with several leaves the first says it, so that sums are right."""
+    found = {id(branch): (name, branch) for name, (branch, _) in reversed(tree.branches.items())}
+    return {name: _stored(branch) for name, branch in reversed(found.values())}
+
+
+def _stored(branch: Any) -> Storage:
+    stored, size, code = int(branch.compressed_bytes), int(branch.uncompressed_bytes), int(branch.member("fCompress"))
+    if code == 0 and stored < size:  # uproot writes no code of a branch
+        code = int(branch.file.fCompress)
+    algorithm, level = divmod(code, 100)
+    name = ALGORITHMS.get(algorithm, f"algorithm {algorithm}")
+    return Storage(stored, size, int(branch.num_baskets), f"{name}({level})" if level else "none")
+
+
+ALGORITHMS = {0: "ZLIB", 1: "ZLIB", 2: "LZMA", 3: "old ROOT", 4: "LZ4", 5: "ZSTD"}
+"""ROOT's codes of what compresses; 0 is its default, which has always been ZLIB for branches that have a level."""
 
 
 class TTreeSource:

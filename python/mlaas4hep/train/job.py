@@ -15,6 +15,7 @@ from mlaas4hep import frameworks
 from mlaas4hep.config import Params
 from mlaas4hep.dataset import Dataset
 from mlaas4hep.errors import ModelError, ParamsError, note
+from mlaas4hep.evaluation.inputs import check_drawing, draw_inputs
 from mlaas4hep.frameworks import Network
 from mlaas4hep.output import OutputFolder
 from mlaas4hep.train.model_file import ModelFile, blame
@@ -50,7 +51,7 @@ def train(
     model_path
         A Python file that defines ``model(idim)`` or ``model()``.
     params
-        Of these, ``training``, ``chunk_size``, ``epochs``, ``batch_size``, ``shuffle``, ``metrics`` and
+        Of these, ``training``, ``chunk_size``, ``epochs``, ``batch_size``, ``shuffle``, ``metrics``, ``hist`` and
         ``seed`` are used; the others have done their work in the dataset.
     fout
         The folder that receives ``model.keras``, ``specs.json``, ``plan.json``, ``params.json``,
@@ -65,19 +66,25 @@ def train(
         The model file or its model cannot be used, a package for training is missing, or the loss is no
         finite number any more.
     ParamsError
-        There is a single class, or there are no events to train on.
+        There is a single class, there are no events to train on, or a package for histograms is missing.
     OutputError
-        ``fout`` is something else, or cannot be written.
+        ``fout`` or the folder for histograms is something else, or cannot be written.
     """
     begin = time.perf_counter()
     source = ModelFile.read(model_path)
     target = OutputFolder(fout) if fout is not None else None
+    if params.hist:
+        check_drawing(params.hist)
+        _check_apart(OutputFolder(params.hist), target)
     with target or nullcontext() as folder, blame(source.path):
         _check_classes(dataset)
         frameworks.start(params.seed)
         network = frameworks.adapt(source.build(len(dataset.names)), str(source.path))
         network.prepare(len(dataset.names), dataset.classes)
         job = _Job(dataset, network, params, progress or Silent(), str(source.path))
+        if params.hist:
+            # The train part: nothing that one may decide by looking at them has seen the others.
+            draw_inputs(dataset, params.hist, part="train", progress=progress)
         job.train()
         job.test()
         if folder is not None:
@@ -86,6 +93,12 @@ def train(
         if folder is not None:
             report.to_json(folder / _REPORT)
     return report
+
+
+def _check_apart(hist: OutputFolder, target: OutputFolder | None) -> None:
+    """Raise where one of the two folders would be in the other, which is to be written whole."""
+    if target and (hist.path.is_relative_to(target.path) or target.path.is_relative_to(hist.path)):
+        raise ParamsError(f"hist: {hist.path} must not be, hold or be in the folder of the results, {target.path}")
 
 
 def _check_classes(dataset: Dataset) -> None:
