@@ -1,0 +1,114 @@
+"""The file systems of fsspec behind URLs: which there are, how they are set up and let go."""
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mlaas4hep.errors import SourceError, nearest
+from mlaas4hep.sources.reading import Reading
+
+__all__ = ["opener_of", "protocol_of"]
+
+System = Any
+"""A file system of fsspec, which ships no types."""
+
+EXTRAS = {"root": "xrootd", "http": "http", "https": "http", "s3": "s3", "s3a": "s3"}
+"""Our extra with the packages that a protocol needs."""
+SECURE = {"roots", "xroot", "xroots"}
+
+
+def protocol_of(url: str) -> str:
+    """Return the part before ``://``, in lower case."""
+    return url.partition("://")[0].lower()
+
+
+def opener_of(url: str, reading: Reading) -> Callable[[], tuple[System, str]]:
+    """Return what makes a new file system for a URL, and the file's name in there.
+
+    ``SourceError`` names the package to install, or says that nobody knows the protocol.
+    """
+    protocol = protocol_of(url)
+    class_ = _class_of(url, protocol)
+    options = _options(protocol, reading)
+
+    def open_system() -> tuple[System, str]:
+        if protocol == "root":
+            _set_up_xrootd(reading)
+        system = class_(skip_instance_cache=True, **{**class_._get_kwargs_from_urls(url), **options})
+        if handles := getattr(system, "_readonly_filehandle_cache", None):
+            weakref.finalize(system, _close_quietly, handles)
+        return system, class_._strip_protocol(url)
+
+    return open_system
+
+
+def _class_of(url: str, protocol: str) -> Any:
+    try:
+        import fsspec
+
+        if protocol in ("http", "https"):
+            from mlaas4hep.sources.http import Http
+
+            return Http
+        return fsspec.get_filesystem_class(protocol)
+    except ValueError:
+        hint = "; write root://" if protocol in SECURE else nearest(protocol, ["root", "http", "https", "s3"])
+        raise SourceError(
+            f"{url}: nothing is known of {protocol}://{hint}; root://, https://, s3:// and others of fsspec can be read"
+        ) from None
+    except ImportError as error:
+        raise SourceError(f"{url}: to read {protocol}://, install {_package(protocol, error)}") from error
+
+
+def _package(protocol: str, error: ImportError) -> str:
+    if protocol in EXTRAS:
+        return f"mlaas4hep[{EXTRAS[protocol]}]"
+    if error.name == "fsspec":
+        return "fsspec"
+    from fsspec.registry import known_implementations
+
+    return f"{known_implementations[protocol]['class'].partition('.')[0]}, which fsspec reads it with"
+
+
+def _options(protocol: str, reading: Reading) -> dict[str, Any]:
+    match protocol:
+        case "root":
+            return {"timeout": max(1, round(reading.deadline)), "filehandle_cache_ttl": 10**6}
+        case "http" | "https":
+            return {"seconds": reading.deadline}
+        case _:
+            return {"use_listings_cache": False}
+
+
+def _set_up_xrootd(reading: Reading) -> None:
+    """Let XRootD find out quickly that a server is gone; what the user set in the environment stays.
+
+    It shares connections between all files of a server, and by default takes half an hour to try a broken one again.
+    Retries and pauses are ours.
+    """
+    from XRootD.client import env
+
+    seconds = max(1, round(reading.deadline))
+    settings = {
+        "ConnectionWindow": min(10, seconds),
+        "ConnectionRetry": 1,
+        "RequestTimeout": seconds,
+        "StreamTimeout": max(1, round(reading.deadline / 3)),
+        "TimeoutResolution": 1,
+        "StreamErrorWindow": 0,
+    }
+    for name, value in settings.items():
+        env.EnvPutInt(name, value)  # type: ignore[no-untyped-call]
+
+
+def _close_quietly(handles: Any) -> None:
+    """Close the files of fsspec-xrootd's file system, which keeps them, and a task, to the end of the process.
+
+    Nobody waits for the answer, which may not come.
+    """
+    if not handles.loop.is_closed():
+        handles.loop.call_soon_threadsafe(handles._prune_task.cancel)
+    items = list(handles._cache.values())
+    handles._cache.clear()
+    for item in items:
+        item.handle.close(timeout=1, callback=lambda *answer: None)
