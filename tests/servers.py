@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def silent() -> "contextlib.AbstractContextManager[int]":  # type: ignore[misc]
+def silent() -> Iterator[int]:
     """Listen on a port, and neither accept nor answer."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -70,6 +70,12 @@ class Server(ABC):
                 break
             time.sleep(0.02)
         raise RuntimeError(f"{type(self).__name__} does not start: see {self.root}")
+
+    @property
+    def process(self) -> int:
+        """The number of its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal, as SIGSTOP and SIGCONT."""
@@ -142,6 +148,7 @@ class HttpServer(Server):
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -186,7 +193,12 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.close_connection = True
 
 
+class _Serving(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients may go."""
+
+
 if __name__ == "__main__":
-    server = http.server.ThreadingHTTPServer
-    server.request_queue_size = 128
-    server(("127.0.0.1", int(sys.argv[1])), partial(_Handler, directory=sys.argv[2])).serve_forever()
+    _Serving(("127.0.0.1", int(sys.argv[1])), partial(_Handler, directory=sys.argv[2])).serve_forever()

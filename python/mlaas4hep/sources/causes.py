@@ -100,8 +100,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        below = getattr(current, "os_error", None)  # of aiohttp
-        current = below if isinstance(below, BaseException) else current.__cause__ or current.__context__
+        current = _below(current)
+
+
+def _below(error: BaseException) -> BaseException | None:
+    """What an exception was raised for; of several at once the first tells it."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.exceptions[0]
+    below = getattr(error, "os_error", None)  # of aiohttp
+    return below if isinstance(below, BaseException) else error.__cause__ or error.__context__
 
 
 def _told(error: BaseException) -> Cause | None:

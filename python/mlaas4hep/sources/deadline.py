@@ -43,6 +43,8 @@ def within(seconds: float, work: Callable[[], Result], closing: "Future[Any]") -
     >>> within(5, lambda: 6 * 7, Future())
     42
     """
+    if closing.done():
+        raise Closed
     task = begin(work)
     wait([task, closing], seconds, FIRST_COMPLETED)
     if task.done():

@@ -151,11 +151,9 @@ def find(pattern: str, reading: Reading) -> list[str]:
 
     def search(system: Any, name: str, fresh: bool) -> list[str]:
         folder = name[: min((name.find(mark) for mark in "*?[" if mark in name), default=len(name))].rpartition("/")[0]
-        try:
-            system.ls(folder, detail=False)  # a glob takes a server that does not answer for one without files
-        except FileNotFoundError:
-            return []
-        return sorted(system.unstrip_protocol(found) for found in system.glob(name))
+        system.ls(folder, detail=False)  # a glob takes a server that does not answer for one without files
+        options = {"on_error": "raise"} if protocol_of(pattern) in ("root", "http", "https") else {}
+        return sorted(system.unstrip_protocol(found) for found in system.glob(name, **options))
 
     try:
         return _Access(pattern, reading).attempt(search, _not_listed)
@@ -179,4 +177,4 @@ def _not_opened(path: str, cause: str) -> SourceError:
 
 
 def _not_listed(path: str, cause: str) -> SourceError:
-    return SourceError(f"{path}: its files cannot be listed: {cause}")
+    return SourceError(f"{path}: its folder cannot be listed: {cause}")

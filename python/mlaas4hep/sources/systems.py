@@ -52,10 +52,11 @@ def _class_of(url: str, protocol: str) -> Any:
             return Http
         return fsspec.get_filesystem_class(protocol)
     except ValueError:
-        hint = "; write root://" if protocol in SECURE else nearest(protocol, ["root", "http", "https", "s3"])
-        raise SourceError(
-            f"{url}: nothing is known of {protocol}://{hint}; root://, https://, s3:// and others of fsspec can be read"
-        ) from None
+        right = "root://, https://, s3:// and others of fsspec can be read"
+        if protocol in SECURE:
+            right = "write root://, which is encrypted where the server wants it"
+        hint = nearest(protocol, EXTRAS)
+        raise SourceError(f"{url}: nothing is known of {protocol}://{hint}; {right}") from None
     except ImportError as error:
         raise SourceError(f"{url}: to read {protocol}://, install {_package(protocol, error)}") from error
 
@@ -75,7 +76,7 @@ def _options(protocol: str, reading: Reading) -> dict[str, Any]:
         case "root":
             return {"timeout": max(1, round(reading.deadline)), "filehandle_cache_ttl": 10**6}
         case "http" | "https":
-            return {"seconds": reading.deadline}
+            return {"seconds": 0.95 * reading.deadline}  # so that it ends by itself, before it is abandoned
         case _:
             return {"use_listings_cache": False}
 
