@@ -103,9 +103,16 @@ class Server(ABC):
 
 
 class XRootDServer(Server):
-    """The server of XRootD, ``xrootd``; it refuses to run as root, and then runs as a user of its own."""
+    """The server of XRootD, ``xrootd``; it refuses to run as root, and then runs as a user of its own.
+
+    A ``locked`` one wants credentials that nobody has.
+    """
 
     program = shutil.which("xrootd")
+
+    def __init__(self, locked: bool = False) -> None:
+        super().__init__()
+        self._locked = locked
 
     def url(self, name: str) -> str:
         return f"root://127.0.0.1:{self.port}//files/{name}"
@@ -122,8 +129,20 @@ class XRootDServer(Server):
             f"xrd.port {self.port}\nxrd.network nodnr norpipa\nxrd.allow host *\nall.adminpath {own}\n"
             f"all.pidpath {own}\nall.export /files r/o\noss.localroot {self.root}\n"
         )
+        if self._locked:
+            self._lock(config, user)
         command = [self.program, "-c", str(config), "-l", str(own / "log")]
         return subprocess.Popen(command, cwd=own, user=user, extra_groups=[] if user else None)
+
+    def _lock(self, config: Path, user: str | None) -> None:
+        """Let it ask for a key that nobody has."""
+        keys = config.parent / "own" / "keys"
+        keys.write_text(f"0 u:nobody g:nobody n:key N:1 c:1 e:0 k:{'ab' * 32}\n")
+        keys.chmod(0o600)
+        if user:
+            shutil.chown(keys, user)
+        with config.open("a") as file:
+            file.write(f"xrootd.seclib libXrdSec.so\nsec.protocol sss -s {keys}\n")
 
     @staticmethod
     def _user() -> str | None:

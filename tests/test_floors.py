@@ -33,8 +33,11 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 # Packages that only some modules may import: a framework or a reader is one module's business.
 RESTRICTED = {
+    "XRootD": {"sources"},
+    "aiohttp": {"sources"},
     "awkward": {"columns", "formulas", "sources"},
     "click": {"cli"},
+    "fsspec": {"sources"},
     "keras": {"frameworks", "sample"},
     "matplotlib": {"evaluation"},
     "pyarrow": {"columns", "export", "formulas"},

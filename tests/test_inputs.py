@@ -84,8 +84,6 @@ def test_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("nowhere/a.root", "nowhere/a.root: there is no such file, nor a folder 'nowhere' that can be read"),
         ("tau_*.root:t", "tau_*.root: no file matches this pattern"),
         ("deep", "deep: this is a folder; name its files, as in 'deep/*.root'"),
-        ("root://eos/a.root:t", "root://eos/a.root:t: remote files are not read by this version"),
-        ("https://x.org/a.root", "https://x.org/a.root: remote files are not read by this version"),
     ],
 )
 def test_what_is_not_there(entry: str, wanted: str) -> None:
@@ -97,10 +95,27 @@ def test_what_is_not_there(entry: str, wanted: str) -> None:
 
 def test_the_redirector() -> None:
     assert len(resolve(["sig.root"], redirector="root://host/")) == 1
-    text = message(lambda: resolve(["/store/a.root"], redirector="root://host/"), SourceError)
-    assert text.startswith(
-        "/store/a.root: there is no such file here, so it would be behind 'root://host/', but remote"
+    paths = [found.path for found in resolve(["/store/a.root:t", "b.root"], redirector="root://host/")]
+    assert paths == ["root://host//store/a.root", "root://host//b.root"]
+    assert resolve(["/store/a.root:t"], redirector="https://host/x")[0] == Input(
+        "https://host/x/store/a.root", "t", 0, 0
     )
+    found = resolve(["/store/*.root"], redirector="root://host", find=lambda url: [url.replace("*", "1")])
+    assert [one.path for one in found] == ["root://host//store/1.root"]
+    text = message(lambda: resolve(["deep"], redirector="root://host/"), SourceError)
+    assert text.startswith("deep: this is a folder")
+
+
+def test_urls() -> None:
+    found = resolve(["root://eos:1094//a.root:t", "https://x.org:80/a.root?b=c:d", "s3://bucket/a.root"], "own")
+    assert [(one.path, one.tree) for one in found] == [
+        ("root://eos:1094//a.root", "t"),
+        ("https://x.org:80/a.root?b=c:d", "own"),
+        ("s3://bucket/a.root", "own"),
+    ]
+    Path("files.txt").write_text("# remote\nroot://host//x*.root\n")
+    text = message(lambda: resolve("files.txt", find=lambda url: []), SourceError)
+    assert text == "files.txt, line 2: root://host//x*.root: no file matches this pattern"
 
 
 def test_nothing_to_read() -> None:

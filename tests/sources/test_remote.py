@@ -188,6 +188,12 @@ def test_a_truncated_file(server: Server) -> None:
     assert "the ROOT file is truncated" in message(server.url("short.root"))
 
 
+def test_a_folder(server: Server) -> None:
+    (server.folder / "folder").mkdir()
+    url = server.url("folder") + "/" * (not isinstance(server, XRootDServer))
+    assert message(url) == f": this is a folder; name its files, as in '{server.url('folder')}/*.root'"
+
+
 def test_an_empty_file(server: Server) -> None:
     (server.folder / "empty.root").write_bytes(b"")
     assert message(server.url("empty.root")).startswith(": the file is empty")

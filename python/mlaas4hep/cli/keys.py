@@ -17,7 +17,7 @@ KEYS = {
     "selected_branches": "names or globs: a list, text, or file",
     "exclude_branches": "the same, of what is no input",
     "classes": "names of the classes in order",
-    "redirector": "remote files are not read yet",
+    "redirector": "URL before what is not found here",
     "hist": "histograms are not drawn yet",
     "training": '"standard" or "chunk"; see above',
     "split": "train, validation, test",

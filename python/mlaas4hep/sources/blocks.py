@@ -64,12 +64,15 @@ class BlockFile(io.RawIOBase):
 
     def read_at(self, start: int, size: int) -> bytes:
         """Return bytes of the file; the position stays."""
-        if size >= BLOCK or start < 0 or size <= 0 or start + size > self._place.size:
+        if size == 0:
+            return b""
+        if size >= BLOCK or start < 0 or size < 0 or start + size > self._place.size:
             return self._place.read(start, size)
         first, last = start // BLOCK, (start + size - 1) // BLOCK
         with self._lock:
             joined = b"".join(self._block(number) for number in range(first, last + 1))
-        return joined[start - first * BLOCK :][:size]
+        begin = start - first * BLOCK
+        return joined[begin : begin + size]
 
     def _block(self, number: int) -> bytes:
         found = self._blocks.pop(number, None)

@@ -123,6 +123,8 @@ def _told(error: BaseException) -> Cause | None:
         return NO_HOST
     if isinstance(error, ssl.SSLCertVerificationError):
         return Cause(f"the server's certificate is not valid here: {error.verify_message}")
+    if isinstance(error, ssl.SSLError):
+        return Cause(f"no secure connection: {getattr(error, 'reason', None) or error.strerror}")
     status = getattr(error, "status", None)
     if isinstance(status, int) and status >= 400:
         return _by_status(status)
@@ -136,8 +138,6 @@ def _by_number(error: OSError) -> Cause | None:
         return NUMBERS[error.errno]
     if isinstance(error, (FileNotFoundError, PermissionError)):
         return MISSING if isinstance(error, FileNotFoundError) else DENIED
-    if isinstance(error, ssl.SSLError):
-        return Cause(f"no secure connection: {error.reason or first_line(error)}")
     if isinstance(error, ConnectionError):
         return LOST
     text = str(error).lower()

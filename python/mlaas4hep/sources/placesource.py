@@ -28,7 +28,7 @@ class PlaceSource(Source):  # type: ignore[misc]  # uproot ships no types
         """Return the bytes of a range, as far as the file reaches."""
         start, stop = int(start), int(stop)
         size = max(0, min(stop, self._place.size) - start)
-        return Chunk(self, start, stop, TrivialFuture(self._blocks.read_at(start, size) if size else b""))
+        return Chunk(self, start, stop, TrivialFuture(self._blocks.read_at(start, size)))
 
     def chunks(self, ranges: Sequence[tuple[int, int]], notifications: "Queue[Chunk]") -> list[Chunk]:
         """Return the bytes of several ranges, which may be none."""

@@ -97,11 +97,13 @@ class RemoteFile:
         self.path = path
         self._access = _Access(path, reading)
         self._pieces = PIECE if protocol_of(path) == "root" else 0
-        found = self._access.attempt(lambda system, name, fresh: _state(system.info(name)), _not_opened)
-        if found[0] is None:
-            raise SourceError(f"{path}: cannot be opened: the server does not say how long the file is")
-        self.size: int = found[0]
-        self.stamp: object = found[1]
+        info = self._access.attempt(lambda system, name, fresh: system.info(name), _not_opened)
+        if info.get("type") == "directory":
+            raise SourceError(f"{path}: this is a folder; name its files, as in '{path.rstrip('/')}/*.root'")
+        size, self.stamp = _state(info)
+        if size is None:
+            raise _not_opened(path, "the server does not say how long the file is")
+        self.size: int = size
         self._seen = monotonic()
 
     def read(self, start: int, size: int) -> bytes:

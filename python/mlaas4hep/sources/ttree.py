@@ -145,7 +145,7 @@ class TTreeSource:
         for reader in readers.values():
             if isinstance(reader, BranchReader):
                 ranges += reader.ranges(start, stop)
-        return [(first, last) for first, last in dict.fromkeys(ranges) if last <= self._place.size]
+        return [(first, last) for first, last in ranges if last <= self._place.size]
 
     def _fetch(self, readers: Mapping[str, Reader], start: int, stop: int) -> list[tuple[int, bytes]]:
         """The bytes of everything that is needed of a remote file."""
