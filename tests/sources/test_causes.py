@@ -35,6 +35,7 @@ def xrootd(text: str) -> OSError:
         (xrootd("[ERROR] Server responded with an error: [3010] permission denied"), "permission denied", False),
         (xrootd("[ERROR] Server responded with an error: [3024] Overloaded"), "the server says: Overloaded", True),
         (xrootd("[FATAL] Auth failed: No protocols left to try"), "the server asks for credentials", False),
+        (OSError("Unable to load libhdfs: No such file or directory"), "HDFS is read with Hadoop's libhdfs", False),
         (FileNotFoundError("x"), "there is no such file", False),
         (PermissionError("x"), "permission denied", False),
         (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "the server refuses the connection", True),

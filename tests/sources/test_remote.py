@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import mlaas4hep as m
 import numpy as np
 import pyarrow as pa
@@ -65,6 +66,16 @@ def test_a_dataset_is_that_of_local_files(server: Server) -> None:
     for found, wanted in zip(remote.chunks(1000), local.chunks(1000), strict=True):
         np.testing.assert_array_equal(found.data, wanted.data)
     assert list_trees(server.url("events.root"), QUICK)[0].entries == 8000
+
+
+@pytest.mark.usefixtures("small_clusters")
+def test_cuts_change_nothing_but_what_is_read(server: Server) -> None:
+    options: dict[str, Any] = {"select": "y,z", "preproc": {"flat_cut": {"x": {"cut": "x > 350"}}}, "reading": QUICK}
+    local = m.Dataset(str(server.folder / "events.root"), **options)
+    remote = m.Dataset(server.url("events.root"), **options)
+    assert remote.cutflow.total.survived == local.cutflow.total.survived == 20 * 49
+    for found, wanted in zip(remote.chunks(100), local.chunks(100), strict=True):
+        np.testing.assert_array_equal(found.data, wanted.data)
 
 
 @pytest.mark.usefixtures("small_clusters")
@@ -270,14 +281,30 @@ def test_unknown_protocols() -> None:
     assert message("roots://host//x.root").endswith("write root://, which is encrypted where the server wants it")
 
 
+def test_urls_without_a_host() -> None:
+    assert message("root://") == ": there is no host in this URL"
+    assert message("https:///x.root") == ": there is no host in this URL"
+    assert message("s3:///x.root") == ": there is no bucket in this URL"
+
+
+def test_other_file_systems_of_fsspec(tmp_path: Path) -> None:
+    path = write_events(tmp_path / "a.root", extends=2)
+    fsspec.filesystem("memory").pipe("/test-remote/a.root", path.read_bytes())
+    for url in ("memory://test-remote/a.root", f"FILE://{path}"):
+        source = open_source(url, reading=QUICK)
+        assert source.read(["x"], 0, 800)["x"].tolist() == [*range(400)] * 2  # type: ignore[union-attr]
+        source.close()
+    assert find(f"file://{tmp_path}/*.root", QUICK) == [f"file://{path}"]
+
+
 def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     def without(protocol: str) -> None:
-        raise ImportError(protocol)
+        raise ImportError(f"please install it for {protocol}") from ModuleNotFoundError(name="gcsfs.core")
 
     monkeypatch.setattr("fsspec.get_filesystem_class", without)
     assert message("s3://bucket/x.root") == ": to read s3://, install mlaas4hep[s3]"
     assert message("root://host//x.root") == ": to read root://, install mlaas4hep[xrootd]"
-    assert message("gs://bucket/x.root") == ": to read gs://, install gcsfs, which fsspec reads it with"
+    assert message("gs://bucket/x.root") == ": to read gs://, install the Python package gcsfs"
     monkeypatch.setitem(__import__("sys").modules, "mlaas4hep.sources.http", None)
     assert message("https://host/x.root") == ": to read https://, install mlaas4hep[http]"
 

@@ -141,9 +141,12 @@ def _by_number(error: OSError) -> Cause | None:
     if isinstance(error, ConnectionError):
         return LOST
     text = str(error).lower()
-    for part, cause in XROOTD.items():
-        if part in text:
-            return cause
+    if "libhdfs" in text or "libjvm" in text:
+        return Cause("HDFS is read with Hadoop's libhdfs and Java, which JAVA_HOME and HADOOP_HOME must lead to")
+    if re.search(r"\[(error|fatal|\d{4})\]", text):
+        for part, cause in XROOTD.items():
+            if part in text:
+                return cause
     if number := re.search(r"responded with an error: \[\d+\] *(.*)", str(error)):
         return Cause(f"the server says: {number[1].strip()}", again=True)
     return Cause(f"the system says: {error.strerror}", again=True) if error.strerror else None

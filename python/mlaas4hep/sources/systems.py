@@ -27,9 +27,12 @@ def opener_of(url: str, reading: Reading) -> Callable[[], tuple[System, str]]:
 
     ``SourceError`` names the package to install, or says that nobody knows the protocol.
     """
-    protocol = protocol_of(url)
-    class_ = _class_of(url, protocol)
-    options = _options(protocol, reading)
+    protocol, _, rest = url.partition("://")
+    protocol = protocol.lower()
+    if protocol in EXTRAS and not rest.partition("/")[0]:
+        raise SourceError(f"{url}: there is no {'bucket' if EXTRAS[protocol] == 's3' else 'host'} in this URL")
+    class_, options = _class_of(url, protocol), _options(protocol, reading)
+    url = f"{protocol}://{rest}"
 
     def open_system() -> tuple[System, str]:
         if protocol == "root":
@@ -64,11 +67,8 @@ def _class_of(url: str, protocol: str) -> Any:
 def _package(protocol: str, error: ImportError) -> str:
     if protocol in EXTRAS:
         return f"mlaas4hep[{EXTRAS[protocol]}]"
-    if error.name == "fsspec":
-        return "fsspec"
-    from fsspec.registry import known_implementations
-
-    return f"{known_implementations[protocol]['class'].partition('.')[0]}, which fsspec reads it with"
+    missing = error.name or (error.__cause__.name if isinstance(error.__cause__, ImportError) else None)
+    return f"the Python package {missing.partition('.')[0]}" if missing else "what fsspec reads it with"
 
 
 def _options(protocol: str, reading: Reading) -> dict[str, Any]:
