@@ -248,6 +248,13 @@ def test_permission_denied(web: HttpServer) -> None:
     assert message(web.url("forbidden/events.root")) == ": cannot be opened: permission denied (HTTP 403)"
 
 
+def test_options_come_from_the_configuration_of_fsspec(web: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fsspec.config.conf, "http", {"headers": {"Authorization": "Bearer open"}})
+    source = open_source(web.url("forbidden/events.root"), reading=QUICK)
+    assert source.entries == 8000
+    source.close()
+
+
 def test_a_server_without_ranges(web: HttpServer) -> None:
     assert ": cannot be opened: the server gives whole files only" in message(web.url("whole/events.root"))
 

@@ -44,6 +44,7 @@ class _Access:
         self.path, self._reading = path, reading
         self._open = opener_of(path, reading)
         self._system: tuple[Any, str] | None = None
+        self._failed = False
         self._closing: Future[None] = Future()
 
     def attempt(self, work: Callable[[Any, str, bool], Result], error: Callable[[str, str], SourceError]) -> Result:
@@ -57,7 +58,7 @@ class _Access:
             except Closed:
                 raise error(self.path, "the file is closed") from None
             except Exception as raised:
-                self._system = None
+                self._system, self._failed = None, True
                 cause = cause_of(raised, self._reading.deadline)
                 if number == tries or not cause.again:
                     raise error(self.path, self._words(cause, number)) from raised
@@ -73,7 +74,7 @@ class _Access:
 
     def _once(self, work: Callable[[Any, str, bool], Result]) -> Result:
         kept = self._system
-        system = kept or self._open()
+        system = kept or self._open(self._failed)
         result = work(*system, kept is None)
         self._system = None if self._closing.done() else system
         return result

@@ -14,6 +14,9 @@ System = Any
 
 EXTRAS = {"root": "xrootd", "http": "http", "https": "http", "s3": "s3", "s3a": "s3"}
 """Our extra with the packages that a protocol needs."""
+_SHARED: dict[object, System] = {}
+"""The newest file system of each kind that holds no files: to make one, and to connect again, takes its time."""
+
 SECURE = {"roots", "xroot", "xroots"}
 
 
@@ -22,8 +25,8 @@ def protocol_of(url: str) -> str:
     return url.partition("://")[0].lower()
 
 
-def opener_of(url: str, reading: Reading) -> Callable[[], tuple[System, str]]:
-    """Return what makes a new file system for a URL, and the file's name in there.
+def opener_of(url: str, reading: Reading) -> Callable[[bool], tuple[System, str]]:
+    """Return what gives a file system for a URL, a fresh one if it is told so, and the file's name in there.
 
     ``SourceError`` names the package to install, or says that nobody knows the protocol.
     """
@@ -31,18 +34,39 @@ def opener_of(url: str, reading: Reading) -> Callable[[], tuple[System, str]]:
     protocol = protocol.lower()
     if protocol in EXTRAS and not rest.partition("/")[0]:
         raise SourceError(f"{url}: there is no {'bucket' if EXTRAS[protocol] == 's3' else 'host'} in this URL")
-    class_, options = _class_of(url, protocol), _options(protocol, reading)
+    class_ = _class_of(url, protocol)
     url = f"{protocol}://{rest}"
+    options = {**class_._get_kwargs_from_urls(url), **_options(protocol, reading)}
 
-    def open_system() -> tuple[System, str]:
+    def open_system(fresh: bool) -> tuple[System, str]:
+        name = class_._strip_protocol(url)
         if protocol == "root":
-            _set_up_xrootd(reading)
-        system = class_(skip_instance_cache=True, **{**class_._get_kwargs_from_urls(url), **options})
-        if handles := getattr(system, "_readonly_filehandle_cache", None):
-            weakref.finalize(system, _close_quietly, handles)
-        return system, class_._strip_protocol(url)
+            return _open_xrootd(class_, options, reading), name
+        key = protocol, repr(options), repr(_settings(protocol))
+        system = None if fresh else _SHARED.get(key)
+        if system is None:
+            system = class_(skip_instance_cache=True, **options)
+            if protocol in EXTRAS:
+                _SHARED[key] = system
+        return system, name
 
     return open_system
+
+
+def _settings(protocol: str) -> object:
+    """Return what the user's configuration of fsspec says of a protocol."""
+    from fsspec.config import conf
+
+    return conf.get(protocol)
+
+
+def _open_xrootd(class_: Any, options: dict[str, Any], reading: Reading) -> System:
+    """A file system of its own for each file: it keeps files open, also when others took their place."""
+    _set_up_xrootd(reading)
+    system = class_(skip_instance_cache=True, **options)
+    if handles := getattr(system, "_readonly_filehandle_cache", None):
+        weakref.finalize(system, _close_quietly, handles)
+    return system
 
 
 def _class_of(url: str, protocol: str) -> Any:
@@ -74,6 +98,7 @@ def _package(protocol: str, error: ImportError) -> str:
 def _options(protocol: str, reading: Reading) -> dict[str, Any]:
     match protocol:
         case "root":
+            # A file stays open: were it closed and opened again by the way, it could be another one.
             return {"timeout": max(1, round(reading.deadline)), "filehandle_cache_ttl": 10**6}
         case "http" | "https":
             return {"seconds": 0.95 * reading.deadline}  # so that it ends by itself, before it is abandoned
