@@ -101,6 +101,8 @@ def test_a_tree_is_asked_for_once(server: Server, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(known, "_open", None)
     source = open_source(url, reading=QUICK)
     assert source.entries == 8000
+    branch, _ = source._known.branches["x"]  # type: ignore[attr-defined]
+    assert branch.file.source.closed
     source.close()
 
 
@@ -136,6 +138,27 @@ def test_ranges(server: Server) -> None:
     place.close()
     with pytest.raises(ReadError, match=r"large\.bin: the file is closed"):
         place.read(0, 1)
+
+
+def test_what_is_large_comes_in_several_requests(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlaas4hep.sources.remote.PIECES", {"root": 1000, "http": 1000})
+    monkeypatch.setattr("mlaas4hep.sources.remote.AT_ONCE", 2500)
+    content = bytes(range(256)) * 40
+    (server.folder / "several.bin").write_bytes(content)
+    place = RemoteFile(server.url("several.bin"), QUICK)
+    asked: list[int] = []
+    get = place._get
+
+    def counted(ranges: list[tuple[int, int]], system: Any, name: str, fresh: bool) -> list[bytes]:
+        asked.append(len(ranges))
+        return get(ranges, system, name, fresh)
+
+    monkeypatch.setattr(place, "_get", counted)
+    ranges = [(0, 2100), (5000, 5001), (100, 10_000)]
+    assert place.fetch(ranges) == [content[start:stop] for start, stop in ranges]
+    assert sum(asked) == 3 + 1 + 10
+    assert max(asked) <= 4
+    place.close()
 
 
 def test_a_file_object(server: Server) -> None:

@@ -21,6 +21,7 @@ from mlaas4hep.sources.branch import Plain
 from mlaas4hep.sources.kinds import Layout
 from mlaas4hep.sources.localfile import TooShort
 from mlaas4hep.sources.native import basket_edges
+from mlaas4hep.sources.remote import Lost
 
 __all__ = ["SECONDS", "BranchReader", "share"]
 
@@ -170,6 +171,8 @@ class BranchReader:
                 basket = Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, self._branch)
             with self._timed("decoding"):
                 return self._decode(basket, begin, end)
+        except Lost as lost:
+            raise ReadError(f"{self._where}, entries {begin} to {end}: {lost.cause}") from lost
         except ReadError:
             raise
         except Exception as error:  # whatever uproot or a decompressor makes of damaged bytes

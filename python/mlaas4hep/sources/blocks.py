@@ -52,6 +52,11 @@ class BlockFile(io.RawIOBase):
         self._at = at
         return at
 
+    def close(self) -> None:
+        """Drop the blocks; the place stays open."""
+        self._blocks.clear()
+        super().close()
+
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill a buffer with the next bytes, as far as there are some, and return how many they are."""
         if self.closed:

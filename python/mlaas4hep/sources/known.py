@@ -3,7 +3,6 @@
 import os
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, Literal
@@ -202,8 +201,12 @@ def _walk(parent: Any, above: str) -> Iterator[tuple[str, Any]]:
 
 def _whole(branch: Any) -> Any:
     """The branch with its embedded baskets, which are read from the tree itself while the file is open."""
-    with suppress(Exception):  # the reader of this branch will fail in the same way, and say so; others do not suffer
+    try:
         _ = branch.embedded_baskets
+    except MLaaSError:
+        raise
+    except Exception:
+        pass  # the reader of this branch will fail in the same way, and say so; others do not suffer
     return branch
 
 

@@ -22,18 +22,17 @@ class PlaceSource(Source):  # type: ignore[misc]  # uproot ships no types
     def __init__(self, file_path: str, *, place: Place, **options: Any) -> None:
         super().__init__()
         self._file_path, self._num_bytes = file_path, place.size
-        self._place, self._blocks = place, BlockFile(place)
+        self._open: BlockFile | None = BlockFile(place)
 
     def chunk(self, start: int, stop: int) -> Chunk:
         """Return the bytes of a range, as far as the file reaches."""
         start, stop = int(start), int(stop)
-        size = max(0, min(stop, self._place.size) - start)
+        size = max(0, min(stop, self._num_bytes) - start)
         return Chunk(self, start, stop, TrivialFuture(self._blocks.read_at(start, size)))
 
     def chunks(self, ranges: Sequence[tuple[int, int]], notifications: "Queue[Chunk]") -> list[Chunk]:
         """Return the bytes of several ranges, which may be none."""
-        found = self._place.fetch([(int(start), int(stop)) for start, stop in ranges])
-        chunks = [Chunk(self, *span, TrivialFuture(part)) for span, part in zip(ranges, found, strict=True)]
+        chunks = [self.chunk(start, stop) for start, stop in ranges]
         for chunk in chunks:
             notifications.put(chunk)
         return chunks
@@ -41,12 +40,18 @@ class PlaceSource(Source):  # type: ignore[misc]  # uproot ships no types
     @property
     def closed(self) -> bool:
         """Whether nothing can be read any more."""
-        return self._blocks.closed
+        return self._open is None
+
+    @property
+    def _blocks(self) -> BlockFile:
+        if self._open is None:
+            raise OSError(f"{self._file_path}: the file is closed")
+        return self._open
 
     def __enter__(self) -> "PlaceSource":
         """Return itself."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Drop the blocks; the place stays open."""
-        self._blocks.close()
+        """Let go of the place, which stays open: what is known of a tree outlives it."""
+        self._open = None

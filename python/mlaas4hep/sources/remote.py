@@ -1,8 +1,10 @@
 """Files behind a URL, through fsspec: each try has a deadline, and a connection of its own."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from functools import partial
+from itertools import accumulate
 from time import monotonic
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -22,8 +24,13 @@ Result = TypeVar("Result")
 LOOK = 1.0
 """Seconds after which a file that is read is looked at again: whether it is still the same."""
 
-PIECE = 2_097_136
-"""Bytes that XRootD servers give of one range; what is larger would be joined slowly by its client."""
+PIECES = {"root": 2_097_136}
+"""Bytes that servers give of one range; what is larger XRootD's client would join slowly."""
+PIECE = 2**24
+"""The same where a server knows no limit."""
+
+AT_ONCE = 2**25
+"""Bytes that are asked for together, under one deadline."""
 
 STAMPS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "Last-Modified", "updated")
 """Names under which file systems keep what changes with a file."""
@@ -97,7 +104,7 @@ class RemoteFile:
     def __init__(self, path: str, reading: Reading) -> None:
         self.path = path
         self._access = _Access(path, reading)
-        self._pieces = PIECE if protocol_of(path) == "root" else 0
+        self._piece = PIECES.get(protocol_of(path), PIECE)
         info = self._access.attempt(lambda system, name, fresh: system.info(name), _not_opened)
         if info.get("type") == "directory":
             raise SourceError(f"{path}: this is a folder; name its files, as in '{path.rstrip('/')}/*.root'")
@@ -116,11 +123,8 @@ class RemoteFile:
         for start, stop in ranges:
             if not 0 <= start <= stop <= self.size:
                 raise TooShort(f"the file ends too early: it has {self.size} bytes, and these lie before byte {stop}")
-        cut = [_cut(start, stop, self._pieces) for start, stop in ranges]
-        wanted = [piece for pieces in cut for piece in pieces]
-        if not wanted:
-            return [b""] * len(ranges)
-        found = iter(self._access.attempt(lambda *system: self._get(wanted, *system), Lost))
+        cut = [[(at, min(at + self._piece, stop)) for at in range(start, stop, self._piece)] for start, stop in ranges]
+        found = self._batches([piece for pieces in cut for piece in pieces])
         parts = [[next(found) for _ in pieces] for pieces in cut]
         return [part[0] if len(part) == 1 else b"".join(part) for part in parts]
 
@@ -131,6 +135,14 @@ class RemoteFile:
     def close(self) -> None:
         """Let go of the file; nothing can be read afterwards."""
         self._access.close()
+
+    def _batches(self, pieces: list[tuple[int, int]]) -> Iterator[bytes]:
+        """Yield the bytes of pieces, as many asked for together as a deadline is for."""
+        while pieces:
+            totals = accumulate(stop - start for start, stop in pieces)
+            count = max(1, sum(total <= AT_ONCE for total in totals))
+            batch, pieces = pieces[:count], pieces[count:]
+            yield from self._access.attempt(partial(self._get, batch), Lost)
 
     def _get(self, ranges: list[tuple[int, int]], system: Any, name: str, fresh: bool) -> list[bytes]:
         """Ask for ranges once, and make sure that they are of the same file."""
@@ -168,11 +180,6 @@ def _state(info: dict[str, Any]) -> tuple[int | None, str]:
     """Size and stamp of a file."""
     stamp = next((str(info[name]) for name in STAMPS if info.get(name)), "")
     return None if info["size"] is None else int(info["size"]), stamp
-
-
-def _cut(start: int, stop: int, most: int) -> list[tuple[int, int]]:
-    step = most or max(1, stop - start)
-    return [(at, min(at + step, stop)) for at in range(start, stop, step)]
 
 
 def _not_opened(path: str, cause: str) -> SourceError:
