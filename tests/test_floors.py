@@ -36,9 +36,12 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 # Packages that only some modules may import: a framework or a reader is one module's business.
 RESTRICTED = {
+    "XRootD": {"sources"},
+    "aiohttp": {"sources"},
     "awkward": {"columns", "formulas", "sources"},
     "boost_histogram": {"evaluation"},
     "click": {"cli"},
+    "fsspec": {"sources"},
     "h5py": {"export"},
     "hist": {"evaluation"},
     "keras": {"frameworks", "sample"},

@@ -1,6 +1,12 @@
-"""Who reads: the core or uproot."""
+"""Who reads, the core or uproot, and servers to read from."""
+
+from collections.abc import Iterator
 
 import pytest
+from mlaas4hep.sources import clusters
+
+from tests.servers import HttpServer, Server, XRootDServer
+from tests.sources.files import write_events
 
 
 @pytest.fixture(params=["mlaas4hep", "uproot"])
@@ -12,3 +18,40 @@ def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 @pytest.fixture
 def by_uproot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLAAS4HEP_READER", "uproot")
+
+
+SERVERS: dict[str, type[Server]] = {"root": XRootDServer, "http": HttpServer}
+
+
+def make(protocol: str) -> Server:
+    """A server, not started; skip where it cannot be."""
+    if protocol == "root":
+        pytest.importorskip("fsspec_xrootd", reason="needs mlaas4hep[xrootd]")
+        if XRootDServer.program is None:
+            pytest.skip("needs xrootd, of Debian's xrootd-server")
+    else:
+        pytest.importorskip("aiohttp", reason="needs mlaas4hep[http]")
+    return SERVERS[protocol]()
+
+
+@pytest.fixture(scope="module", params=["root", "http"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server that many tests use, which leave it as it is."""
+    with make(request.param) as running:
+        write_events(running.folder / "events.root")
+        yield running
+
+
+@pytest.fixture(params=["root", "http"])
+def fragile(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server of one test, which may kill it."""
+    with make(request.param) as running:
+        write_events(running.folder / "events.root")
+        yield running
+
+
+@pytest.fixture
+def small_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters of some hundred events."""
+    monkeypatch.setattr(clusters, "_limits", lambda beside: (2**14, 2**15))
+    monkeypatch.setattr(clusters, "MOST", 2**15)

@@ -82,6 +82,18 @@ def _type(value: Any) -> Any:
     return str(value.type).partition(" * ")[2]
 
 
+def write_events(path: Path, extends: int = 20, seed: int = 1) -> Path:
+    """A tree ``events`` of so many baskets of 400 events: a flat and two jagged branches, and strings."""
+    random = np.random.default_rng(seed)
+    with uproot.recreate(path, compression=uproot.ZLIB(1)) as file:
+        tree = file.mktree("events", {"x": "float32", "y": "var * float32", "z": "var * int16", "text": "string"})
+        for _ in range(extends):
+            y = ak.unflatten(random.normal(size=4000).astype(np.float32), np.full(400, 10))
+            text = ak.Array([str(number) for number in random.integers(0, 10**9, 400)])
+            tree.extend({"x": np.arange(400, dtype=np.float32), "y": y, "z": lists(random, "int16", 400), "text": text})
+    return path
+
+
 def branches(path: Path, tree: str) -> Iterator[tuple[str, Any]]:
     """Uproot's arrays of every branch of a tree, by short name."""
     with uproot.open({str(path): None}) as file:

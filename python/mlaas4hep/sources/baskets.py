@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import uproot
@@ -19,8 +19,9 @@ from uproot.source.cursor import Cursor
 from mlaas4hep.errors import ReadError, first_line
 from mlaas4hep.sources.branch import Plain
 from mlaas4hep.sources.kinds import Layout
-from mlaas4hep.sources.localfile import LocalFile, TooShort
+from mlaas4hep.sources.localfile import TooShort
 from mlaas4hep.sources.native import basket_edges
+from mlaas4hep.sources.remote import Lost
 
 __all__ = ["SECONDS", "BranchReader", "share"]
 
@@ -29,6 +30,17 @@ SECONDS = ("fetching", "decompression", "decoding")
 
 STRING_BYTES = 64
 """What a Python string takes besides its characters."""
+
+
+class Bytes(Protocol):
+    """A file from which any thread reads any range."""
+
+    @property
+    def path(self) -> str:
+        """The path or URL."""
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return ``size`` bytes from ``start`` on; ``TooShort`` says that the file does not reach so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ class BranchReader:
     ranges in any other order are right too, only slower. For one thread at a time.
     """
 
-    def __init__(self, branch: Any, name: str, layout: Layout, file: LocalFile) -> None:
+    def __init__(self, branch: Any, name: str, layout: Layout, file: Bytes) -> None:
         self._branch = branch
         self._layout = layout
         self._where = f"{file.path}: branch {name!r}"
@@ -93,6 +105,14 @@ class BranchReader:
                 return float(stored) + 8
             case _:
                 return float(stored) + STRING_BYTES
+
+    def ranges(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Return the ranges of the file that a read of these entries would fetch."""
+        if start >= stop:
+            return []
+        first, last = bisect.bisect_right(self.edges, start) - 1, bisect.bisect_left(self.edges, stop)
+        numbers = (number for number in range(first, min(last, self._embedded)) if not self._kept(number, start))
+        return [self._place(number) for number in numbers if self.edges[number] < self.edges[number + 1]]
 
     def read(self, start: int, stop: int) -> Plain:
         """Return the entries from ``start`` to ``stop`` in native byte order, contiguous."""
@@ -135,7 +155,7 @@ class BranchReader:
 
     def _basket(self, number: int, start: int) -> Piece:
         """The entries of a basket, at least those from ``start`` on."""
-        if self._last is not None and self._last[0] == number and self._last[1].start <= start:
+        if self._last is not None and self._kept(number, start):
             return self._last[1]
         self._last = None
         begin, end = self.edges[number], self.edges[number + 1]
@@ -143,19 +163,30 @@ class BranchReader:
             if number >= self._embedded:
                 return self._decode(self._branch.basket(number), begin, end)
             with self._timed("fetching"):
-                start = int(self._branch.member("fBasketSeek")[number])
-                found = self._bytes.read(start, int(self._branch.basket_compressed_bytes(number)))
+                start, end_of_bytes = self._place(number)
+                found = self._bytes.read(start, end_of_bytes - start)
             with self._timed("decompression"):
                 file, cursor = self._branch.file, Cursor(start)
                 chunk = Chunk.wrap(file.source, np.frombuffer(found, np.uint8), start)
                 basket = Model_TBasket.read(chunk, cursor, {"basket_num": number}, file, file, self._branch)
             with self._timed("decoding"):
                 return self._decode(basket, begin, end)
+        except Lost as lost:
+            raise ReadError(f"{self._where}, entries {begin} to {end}: {lost.cause}") from lost
         except ReadError:
             raise
         except Exception as error:  # whatever uproot or a decompressor makes of damaged bytes
             cause = str(error) if isinstance(error, TooShort) else _words(error)
             raise ReadError(f"{self._where}, entries {begin} to {end}: {cause}") from error
+
+    def _kept(self, number: int, start: int) -> bool:
+        """Whether the entries of a basket from ``start`` on are still there."""
+        return self._last is not None and self._last[0] == number and self._last[1].start <= start
+
+    def _place(self, number: int) -> tuple[int, int]:
+        """Where a basket lies in the file."""
+        start = int(self._branch.member("fBasketSeek")[number])
+        return start, start + int(self._branch.basket_compressed_bytes(number))
 
     def share_rest(self, known: list[NDArray[Any]]) -> None:
         """Take the offsets of what is left from ``known``, if they are there, else add them."""

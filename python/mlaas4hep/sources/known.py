@@ -3,19 +3,18 @@
 import os
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
 import uproot
-from uproot.source.file import MultithreadedFileSource
 
-from mlaas4hep.errors import ParamsError, SourceError, first_line, nearest
+from mlaas4hep.errors import MLaaSError, ParamsError, SourceError, first_line, nearest
 from mlaas4hep.sources.branch import Branch
 from mlaas4hep.sources.kinds import UNKNOWN, Layout, layouts_of
 from mlaas4hep.sources.native import NativeBranch, counters_of
+from mlaas4hep.sources.place import Place
+from mlaas4hep.sources.placesource import PlaceSource
 
 __all__ = ["Known", "known_tree", "known_trees"]
 
@@ -30,16 +29,13 @@ MOST_KEPT = 256
 class Known:
     """One tree: its branches with uproot's object and our layout, both by name. No file is open for it.
 
-    ``natives`` has what the core needs to know of branches that were read; ``size`` and ``modified`` are those of the
-    file.
+    ``natives`` has what the core needs to know of branches that were read.
     """
 
     name: str
     entries: int
     branches: dict[str, tuple[Any, Layout]]
     schema: dict[str, Branch]
-    size: int = 0
-    modified: int = 0
     natives: dict[str, NativeBranch] = field(default_factory=dict)
 
 
@@ -69,51 +65,33 @@ class _Memory:
 _MEMORY = _Memory()
 
 
-def known_tree(path: str, tree: str | None) -> Known:
+def known_tree(place: Place, tree: str | None) -> Known:
     """Return what is known of one tree of a ROOT file: the one that is named, else the only one.
 
-    To ask uproot takes longer than to read some thousand events; a file of which size, time and identity are what they
+    To ask uproot takes longer than to read some thousand events; a file of which path, size and stamp are what they
     were is not asked again.
     """
-    identity, switch = _identity(path), _switch()
+    identity, switch = (place.path, place.size, place.stamp), _switch()
     known = _MEMORY.get((identity, tree, switch))
     if known is None:
-        with _open(path) as file:
+        path = place.path
+        with _open(place) as file:
             keys = _keys(path, file)
             name = _choose(path, file, keys, tree)
             known = _learn(path, name, _tree(path, file, keys.get(name, name)))
-        known = replace(known, size=identity.size, modified=identity.modified)
         for asked in dict.fromkeys((tree, name)):
             _MEMORY.put((identity, asked, switch), known)
     return known
 
 
-def known_trees(path: str) -> list[Known]:
+def known_trees(place: Place) -> list[Known]:
     """Return what is known of every tree of a ROOT file."""
-    with _open(path) as file:
+    path = place.path
+    with _open(place) as file:
         keys = _keys(path, file)
         if not keys:
             raise _no_tree(path, file)
         return [_learn(path, name, _tree(path, file, key)) for name, key in keys.items()]
-
-
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """What tells a file, and that it was not changed."""
-
-    path: str
-    device: int
-    number: int
-    size: int
-    modified: int
-
-
-def _identity(path: str) -> _Identity:
-    try:
-        found = os.stat(path)  # noqa: PTH116 (a Path would be made for this alone)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
-    return _Identity(os.path.realpath(path), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _switch() -> str:
@@ -135,26 +113,18 @@ def _learn(path: str, name: str, tree: Any) -> Known:
     return Known(name, int(tree.num_entries), branches, described)
 
 
-def _open(path: str) -> Any:
-    """Open a ROOT file without caches: the one thread that reads ahead holds what is still needed.
-
-    The file is read by its position, not mapped into memory: a mapped file that shrinks ends the process.
-    """
+def _open(place: Place) -> Any:
+    """Open a ROOT file without caches: the one thread that reads ahead holds what is still needed."""
+    path = place.path
     try:
-        size = Path(path).stat().st_size
-        file = uproot.open(
-            {path: None},
-            handler=MultithreadedFileSource,
-            use_threads=False,
-            num_workers=1,
-            object_cache=None,
-            array_cache=None,
-        )
+        file = uproot.open({path: None}, handler=PlaceSource, place=place, object_cache=None, array_cache=None)
+    except MLaaSError:
+        raise
     except Exception as error:
         raise SourceError(f"{path}: the ROOT file is truncated or damaged: {first_line(error)}") from error
-    if size < file.file.fEND:
+    if place.size < file.file.fEND:
         file.close()
-        raise SourceError(f"{path}: the ROOT file is truncated: {size} bytes instead of {file.file.fEND}")
+        raise SourceError(f"{path}: the ROOT file is truncated: {place.size} bytes instead of {file.file.fEND}")
     return file
 
 
@@ -162,6 +132,8 @@ def _keys(path: str, file: Any) -> dict[str, str]:
     """The trees of a file by name, each with the key of its newest cycle."""
     try:
         classes = file.classnames(recursive=True, cycle=True)
+    except MLaaSError:
+        raise
     except Exception as error:
         raise SourceError(f"{path}: its list of objects is damaged: {first_line(error)}") from error
     newest: dict[str, int] = {}
@@ -203,6 +175,8 @@ def _no_tree(path: str, file: Any) -> SourceError:
 def _tree(path: str, file: Any, key: str) -> Any:
     try:
         return file[key]
+    except MLaaSError:
+        raise
     except Exception as error:
         raise SourceError(f"{path}: tree {key!r} is damaged: {first_line(error)}") from error
 
@@ -227,8 +201,12 @@ def _walk(parent: Any, above: str) -> Iterator[tuple[str, Any]]:
 
 def _whole(branch: Any) -> Any:
     """The branch with its embedded baskets, which are read from the tree itself while the file is open."""
-    with suppress(Exception):  # the reader of this branch will fail in the same way, and say so; others do not suffer
+    try:
         _ = branch.embedded_baskets
+    except MLaaSError:
+        raise
+    except Exception:
+        pass  # the reader of this branch will fail in the same way, and say so; others do not suffer
     return branch
 
 

@@ -35,7 +35,8 @@ class LocalFile:
             raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
         self._open = True
         found = os.fstat(self._number)
-        self.size, self.stamp = found.st_size, (found.st_dev, found.st_ino, found.st_mtime_ns)
+        self.size, self.modified = found.st_size, found.st_mtime_ns
+        self.stamp = (found.st_dev, found.st_ino, found.st_mtime_ns)
 
     def read(self, start: int, size: int) -> bytes:
         """Return ``size`` bytes from ``start`` on; ``TooShort`` says that the file does not reach so far."""

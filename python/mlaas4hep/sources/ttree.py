@@ -1,7 +1,8 @@
-"""TTrees in local ROOT files: uproot knows where everything lies, the Rust core reads it, or uproot where it cannot."""
+"""TTrees in ROOT files: uproot knows where everything lies, the Rust core reads it, or uproot where it cannot."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,66 +11,74 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest
 from mlaas4hep.reading import Reading
+from mlaas4hep.sources.ahead import Ahead
 from mlaas4hep.sources.baskets import SECONDS, BranchReader, share
 from mlaas4hep.sources.branch import Branch, Plain, Storage, TreeInfo
 from mlaas4hep.sources.clusters import join
 from mlaas4hep.sources.known import Known, known_tree, known_trees
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.native import NativeBranch, describe
+from mlaas4hep.sources.place import Place, open_place
+from mlaas4hep.sources.remote import Lost
+from mlaas4hep.sources.storage import stored
 
 __all__ = ["TTreeSource", "list_trees", "open_tree"]
+
+NAMES_SHOWN = 3
 
 
 def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading | None = None) -> "TTreeSource":
     """Open one tree of a ROOT file: the one that is named, else the only one."""
-    return TTreeSource(path, known_tree(path, tree), threads)
+    place = open_place(path, reading or Reading())
+    try:
+        return TTreeSource(place, known_tree(place, tree), threads)
+    except BaseException:
+        place.close()
+        raise
 
 
 def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
     """Return every tree of a ROOT file with its branches and how they are stored."""
-    return [
-        TreeInfo(tree.name, tree.entries, tuple(tree.schema.values()), _storage(tree)) for tree in known_trees(path)
-    ]
+    place = open_place(path, reading)
+    try:
+        trees = known_trees(place)
+    finally:
+        place.close()
+    return [TreeInfo(tree.name, tree.entries, tuple(tree.schema.values()), _storage(tree)) for tree in trees]
 
 
 def _storage(tree: Known) -> dict[str, Storage]:
     """How each branch is stored; of one with several leaves the first says it, so that sums are right."""
     found = {id(branch): (name, branch) for name, (branch, _) in reversed(tree.branches.items())}
-    return {name: _stored(branch) for name, branch in reversed(found.values())}
+    return {name: stored(branch) for name, branch in reversed(found.values())}
 
 
-def _stored(branch: Any) -> Storage:
-    stored, size, code = int(branch.compressed_bytes), int(branch.uncompressed_bytes), int(branch.member("fCompress"))
-    if code == 0 and stored < size:  # uproot writes no code of a branch
-        code = int(branch.file.fCompress)
-    algorithm, level = divmod(code, 100)
-    name = ALGORITHMS.get(algorithm, f"algorithm {algorithm}")
-    return Storage(stored, size, int(branch.num_baskets), f"{name}({level})" if level else "none")
-
-
-ALGORITHMS = {0: "ZLIB", 1: "ZLIB", 2: "LZMA", 3: "old ROOT", 4: "LZ4", 5: "ZSTD"}
-"""ROOT's codes of what compresses; 0 is its default, which has always been ZLIB for branches that have a level."""
+Reader = NativeBranch | BranchReader
 
 
 class TTreeSource:
     """One tree of an open ROOT file. See ``Source`` for what its methods promise.
 
-    Each branch is read by the Rust core if its layout has a packing, else by uproot.
+    Each branch is read by the Rust core if its layout has a packing, else by uproot. Of a remote file the bytes of all
+    branches are fetched together, and those of the next cluster begin to come when one was read.
     """
 
-    def __init__(self, path: str, known: Known, threads: int | None) -> None:
-        self.path = path
+    def __init__(self, place: Place, known: Known, threads: int | None) -> None:
+        self.path = place.path
         self.tree = known.name
         self.entries = known.entries
         self._known = known
         self._threads = threads
         self._readers: dict[str, BranchReader] = {}
-        self._file: LocalFile | None = None
+        self._place = place
+        self._ahead = None if isinstance(place, LocalFile) else Ahead(place)
+        self._following: dict[tuple[int, int], tuple[int, int]] = {}
         self._executor: Executor | None = None
+        modified = place.modified if isinstance(place, LocalFile) else None
         try:
-            self._native = _rust.BasketReader(path, known.size, known.modified)
+            self._native = _rust.BasketReader(place.path, place.size, modified)
         except OSError as error:
-            raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
+            raise SourceError(f"{place.path}: cannot be opened: {error.strerror or error}") from None
 
     def schema(self) -> dict[str, Branch]:
         """Return every branch by its name, in the file's order."""
@@ -80,20 +89,25 @@ class TTreeSource:
         self._check(start, stop)
         readers = [self._reader(name, stop) for name in dict.fromkeys(columns)]
         boundaries = (np.asarray(reader.edges) for reader in readers)
-        return join(boundaries, sum(reader.event_bytes for reader in readers), start, stop, beside)
+        ranges = join(boundaries, sum(reader.event_bytes for reader in readers), start, stop, beside)
+        self._following = dict(pairwise(ranges))
+        return ranges
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Plain]:
         """Return the columns of the events from ``start`` to ``stop``."""
         self._check(start, stop)
         readers = {name: self._reader(name, stop) for name in columns}
-        native = {name: reader.branch for name, reader in readers.items() if isinstance(reader, NativeBranch)}
+        fetched = self._fetch(readers, start, stop) if self._ahead else None
+        native = _native(readers)
         found: dict[str, Plain] = {}
         if native:
-            read = self._native.read(list(native.values()), start, stop, self._threads)
+            read = self._native.read(list(native.values()), start, stop, self._threads, fetched)
             found = dict(zip(native, read, strict=True))
         others = {name: reader for name, reader in readers.items() if isinstance(reader, BranchReader)}
         if others:
             found |= self._by_uproot(others, start, stop)
+        if self._ahead and (following := self._following.get((start, stop))):
+            self._ahead.expect(following, tuple(readers), self._ranges(readers, *following))
         return {name: self._with_offsets(name, found[name], stop - start) for name in readers}
 
     @property
@@ -101,18 +115,19 @@ class TTreeSource:
         """What threads spent so far on bytes, on decompression and on decoding."""
         spent = [reader.seconds for reader in self._readers.values()]
         native = dict(zip(SECONDS, self._native.seconds, strict=True))
-        return {what: native[what] + sum(seconds[what] for seconds in spent) for what in SECONDS}
+        total = {what: native[what] + sum(seconds[what] for seconds in spent) for what in SECONDS}
+        total["fetching"] += self._ahead.seconds if self._ahead else 0.0
+        return total
 
     def close(self) -> None:
         """Close the file."""
         self._readers.clear()
         self._native.close()
-        if self._file is not None:
-            self._file.close()
+        (self._ahead or self._place).close()
         if self._executor is not None:
             self._executor.shutdown()
 
-    def _reader(self, name: str, stop: int) -> NativeBranch | BranchReader:
+    def _reader(self, name: str, stop: int) -> Reader:
         """What reads a branch, which must have entries up to ``stop``."""
         reader = self._known.natives.get(name) or self._readers.get(name) or self._new_reader(name)
         if stop > reader.edges[-1]:
@@ -120,7 +135,7 @@ class TTreeSource:
             raise ReadError(f"{self.path}: branch {name!r} {found}")
         return reader
 
-    def _new_reader(self, name: str) -> NativeBranch | BranchReader:
+    def _new_reader(self, name: str) -> Reader:
         if name not in self._known.branches:
             hint = nearest(name, self._known.branches)
             raise BranchError(f"{self.path}: tree {self.tree!r} has no branch {name!r}{hint}")
@@ -129,9 +144,26 @@ class TTreeSource:
             raise BranchError(f"{self.path}: branch {name!r} is no column: {layout.why_not}")
         if not layout.why_uproot:
             return self._known.natives.setdefault(name, describe(branch, name, layout, self.path))
-        if self._file is None:
-            self._file = LocalFile(self.path)
-        return self._readers.setdefault(name, BranchReader(branch, name, layout, self._file))
+        return self._readers.setdefault(name, BranchReader(branch, name, layout, self._ahead or self._place))
+
+    def _ranges(self, readers: Mapping[str, Reader], start: int, stop: int) -> list[tuple[int, int]]:
+        """The ranges of the file that are needed; none that reach behind its end, of which the readers tell."""
+        ranges = self._native.ranges(list(_native(readers).values()), start, stop)
+        for reader in readers.values():
+            if isinstance(reader, BranchReader):
+                ranges += reader.ranges(start, stop)
+        return [(first, last) for first, last in ranges if last <= self._place.size]
+
+    def _fetch(self, readers: Mapping[str, Reader], start: int, stop: int) -> list[tuple[int, bytes]]:
+        """The bytes of everything that is needed of a remote file."""
+        assert self._ahead is not None
+        try:
+            return self._ahead.get((start, stop), tuple(readers), self._ranges(readers, start, stop))
+        except Lost as lost:
+            names = ", ".join(map(repr, list(readers)[:NAMES_SHOWN]))
+            more = f" and {len(readers) - NAMES_SHOWN} more" if len(readers) > NAMES_SHOWN else ""
+            branches = f"branch{'es' * (len(readers) > 1)} {names}{more}"
+            raise ReadError(f"{self.path}: {branches}, entries {start} to {stop}: {lost.cause}") from lost
 
     def _by_uproot(self, readers: dict[str, BranchReader], start: int, stop: int) -> dict[str, Plain]:
         threads = self._threads or _rust.default_threads()
@@ -153,6 +185,10 @@ class TTreeSource:
     def _check(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.entries:
             raise IndexError(f"{self.path}: entries {start} to {stop} of {self.entries}")
+
+
+def _native(readers: Mapping[str, Reader]) -> dict[str, _rust.BasketBranch]:
+    return {name: reader.branch for name, reader in readers.items() if isinstance(reader, NativeBranch)}
 
 
 def _share(columns: dict[str, Plain], readers: Iterable[BranchReader]) -> dict[str, Plain]:
