@@ -10,24 +10,13 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest
 from mlaas4hep.sources.baskets import SECONDS, BranchReader, share
-from mlaas4hep.sources.branch import Branch, Plain, TreeInfo
+from mlaas4hep.sources.branch import Branch, Plain
 from mlaas4hep.sources.clusters import join
-from mlaas4hep.sources.known import Known, known_tree, known_trees
+from mlaas4hep.sources.known import Known
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.native import NativeBranch, describe
-from mlaas4hep.sources.reading import Reading
 
-__all__ = ["TTreeSource", "list_trees", "open_tree"]
-
-
-def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading | None = None) -> "TTreeSource":
-    """Open one tree of a ROOT file: the one that is named, else the only one."""
-    return TTreeSource(path, known_tree(path, tree), threads)
-
-
-def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
-    """Return every tree of a ROOT file with its branches."""
-    return [TreeInfo(tree.name, tree.entries, tuple(tree.schema.values())) for tree in known_trees(path)]
+__all__ = ["TTreeSource"]
 
 
 class TTreeSource:

@@ -1,4 +1,4 @@
-"""ROOT files with TTrees."""
+"""ROOT files with TTrees and RNTuples."""
 
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,20 @@ __all__ = ["FORMAT"]
 
 
 def _open(path: str, tree: str | None, threads: int | None, reading: Reading) -> "Source":
-    from mlaas4hep.sources import ttree
+    from mlaas4hep.sources.known import known_tree
+    from mlaas4hep.sources.rntuple import KnownNTuple, RNTupleSource
+    from mlaas4hep.sources.ttree import TTreeSource
 
-    return ttree.open_tree(path, tree, threads, reading)
+    known = known_tree(path, tree, reading)
+    if isinstance(known, KnownNTuple):
+        return RNTupleSource(path, known, threads, reading)
+    return TTreeSource(path, known, threads)
 
 
 def _list_trees(path: str, reading: Reading) -> list[TreeInfo]:
-    from mlaas4hep.sources import ttree
+    from mlaas4hep.sources.known import known_trees
 
-    return ttree.list_trees(path, reading)
+    return [TreeInfo(one.name, one.entries, tuple(one.schema.values())) for one in known_trees(path, reading)]
 
 
 FORMAT = Format("ROOT", _open, _list_trees, magic=(b"root",))
