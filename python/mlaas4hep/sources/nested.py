@@ -63,7 +63,7 @@ def flatten_vectors(
     header = HEADER if model.header else 0
     sizes, begins = np.diff(starts), np.asarray(starts[:-1], np.int64) + header
     machine = ForthMachine64(PROGRAM.format(dtype=dtype.name, code=CODES[dtype.name], entries=len(sizes)))
-    machine.run({"data": np.ascontiguousarray(data), "starts": begins})
+    machine.run({"data": np.array(data), "starts": begins})  # Forth takes no array that is read-only
     lists, lengths = (np.asarray(machine.output(name)) for name in ("lists", "lengths"))
     if not np.array_equal(sizes, header + 4 + 4 * lists + dtype.itemsize * lengths):
         raise ValueError("the lengths of its lists do not fit their content")
