@@ -8,8 +8,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import uproot
-from mlaas4hep.sources import Plain, known
-from mlaas4hep.sources.ttree import TTreeSource, open_tree
+from mlaas4hep.sources import Plain, Reading, known, open_source
+from mlaas4hep.sources.ttree import TTreeSource
 
 NUMBERS = (
     "bool",
@@ -26,8 +26,10 @@ NUMBERS = (
 )
 
 
-def opened(path: Path, tree: str | None = None) -> TTreeSource:
-    return open_tree(str(path), tree, 1)
+def opened(path: Path, tree: str | None = None, threads: int | None = 1, reading: Reading | None = None) -> TTreeSource:
+    source = open_source(str(path), tree, threads=threads, reading=reading)
+    assert isinstance(source, TTreeSource)
+    return source
 
 
 def numbers(random: np.random.Generator, dtype: str, size: int | tuple[int, ...]) -> np.ndarray[Any, Any]:

@@ -120,12 +120,12 @@ def test_something_else_than_a_tree(tmp_path: Path) -> None:
     assert "'h' is no tree but a TH1D; the file holds events" in refused(path, "h")
 
 
-def test_rntuples(tmp_path: Path) -> None:
-    path = tmp_path / "a.root"
-    with uproot.recreate(path) as file:
-        file.mkrntuple("ntuple", {"x": np.zeros(3)})
-    assert "the file holds RNTuples (ntuple); this version reads TTrees only" in refused(path)
-    assert "RNTuples (ntuple)" in refused(path, "ntuple")
+def test_an_early_ntuple(events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before version 1 the class had another name."""
+    monkeypatch.setattr(
+        uproot.ReadOnlyDirectory, "classnames", lambda self, **_: {"ntuple;1": "ROOT::Experimental::RNTuple"}
+    )
+    assert "written before version 1 of RNTuple; write it again" in refused(events)
 
 
 def numbered(path: Path, compression: Any) -> Path:

@@ -11,7 +11,6 @@ import uproot
 from mlaas4hep.errors import ParamsError
 from mlaas4hep.sources import open_source
 from mlaas4hep.sources.native import NativeBranch
-from mlaas4hep.sources.ttree import open_tree
 
 from tests.sources import files
 
@@ -41,7 +40,7 @@ def test_many_baskets(tmp_path: Path) -> None:
 def test_threads(threads: int | None, tmp_path: Path) -> None:
     path = files.write_all_types(tmp_path / "a.root", (200, 300, 250))
     wanted = dict(files.branches(path, "events"))
-    source = open_tree(str(path), None, threads)
+    source = files.opened(path, threads=threads)
     for start, stop in [(0, 750), (0, 123), (123, 480), (480, 750), (0, 750)]:
         for name, column in source.read(list(wanted), start, stop).items():
             files.assert_column(column, wanted[name][start:stop])

@@ -12,7 +12,6 @@ from mlaas4hep.errors import BranchError
 from mlaas4hep.sources import Branch, list_trees
 from mlaas4hep.sources.baskets import BranchReader
 from mlaas4hep.sources.known import _named
-from mlaas4hep.sources.ttree import open_tree
 from uproot.behaviors.TBranch import TBranch
 from uproot.models.TBasket import Model_TBasket
 
@@ -169,7 +168,7 @@ def test_only_what_is_asked_for_is_read(every: Path, decompressed: "Counter[tupl
 
 def test_threads_give_the_same(every: Path, reader: str) -> None:
     wanted = dict(files.branches(every, "events"))
-    source = open_tree(str(every), None, 4)
+    source = files.opened(every, threads=4)
     names = list(source.schema())
     for start in range(0, source.entries, 40):
         stop = min(start + 40, source.entries)

@@ -21,9 +21,10 @@ from mlaas4hep.sources.branch import Plain
 from mlaas4hep.sources.kinds import Layout
 from mlaas4hep.sources.localfile import TooShort
 from mlaas4hep.sources.native import basket_edges
+from mlaas4hep.sources.nested import flatten_vectors
 from mlaas4hep.sources.remote import Lost
 
-__all__ = ["SECONDS", "BranchReader", "share"]
+__all__ = ["SECONDS", "BranchReader", "share", "strings", "words"]
 
 SECONDS = ("fetching", "decompression", "decoding")
 """What a reader spends its time with."""
@@ -176,7 +177,7 @@ class BranchReader:
         except ReadError:
             raise
         except Exception as error:  # whatever uproot or a decompressor makes of damaged bytes
-            cause = str(error) if isinstance(error, TooShort) else _words(error)
+            cause = str(error) if isinstance(error, TooShort) else words(error)
             raise ReadError(f"{self._where}, entries {begin} to {end}: {cause}") from error
 
     def _kept(self, number: int, start: int) -> bool:
@@ -205,6 +206,9 @@ class BranchReader:
     def _decode(self, basket: Any, begin: int, end: int) -> Piece:
         """The entries of a decompressed basket, checked against what the tree promises."""
         interpretation, starts = self._branch.interpretation, basket.byte_offsets
+        if self._layout.inner == 0:
+            offsets, content = flatten_vectors(basket.data, starts, interpretation.model)
+            return _checked(Piece(begin, content, offsets), end - begin)
         if starts is None and isinstance(interpretation, uproot.AsJagged):
             starts = self._starts(interpretation, begin, end)
         found = interpretation.basket_array(
@@ -217,16 +221,17 @@ class BranchReader:
             library=NumPy(),
             options={},
         )
-        if len(found) != end - begin:
-            raise ValueError(f"the basket holds {len(found)} entries instead of {end - begin}")
         if isinstance(found, np.ndarray):
-            return Piece(begin, found[self._layout.leaf] if self._layout.leaf else found)
+            values = found[self._layout.leaf] if self._layout.leaf else found
+            shape = (len(values), self._layout.length) if self._layout.length else (len(values),)
+            return _checked(Piece(begin, values.reshape(shape)), end - begin)
         offsets = np.asarray(found.offsets, np.int64)
         if offsets[0] < 0 or np.any(offsets[1:] < offsets[:-1]) or offsets[-1] > len(found.content):
             raise ValueError("the lengths of its lists do not fit their content")
         if self._layout.kind == "string":
-            return Piece(begin, _strings(offsets, found.content))
-        return Piece(begin, found.content[offsets[0] : offsets[-1]], offsets)
+            return _checked(Piece(begin, strings(offsets, found.content)), end - begin)
+        content = found.content[offsets[0] : offsets[-1]].reshape(-1)
+        return _checked(Piece(begin, content, offsets * self._layout.inner), end - begin)
 
     def _starts(self, interpretation: Any, begin: int, end: int) -> NDArray[np.int32]:
         """Where the entries of a basket begin that has no table of offsets: the counter branch tells.
@@ -244,6 +249,14 @@ class BranchReader:
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
 
 
+def _checked(piece: Piece, entries: int) -> Piece:
+    """The piece, if it has as many entries as the tree says."""
+    found = len(piece.values) if piece.offsets is None else len(piece.offsets) - 1
+    if found != entries:
+        raise ValueError(f"the basket holds {found} entries instead of {entries}")
+    return piece
+
+
 def _offsets(pieces: list[Piece], entries: int) -> NDArray[np.int64]:
     """The offsets of joined pieces: each piece's own, counted on from the end of the one before."""
     joined = np.zeros(entries + 1, np.int64)
@@ -257,13 +270,14 @@ def _offsets(pieces: list[Piece], entries: int) -> NDArray[np.int64]:
     return joined
 
 
-def _strings(offsets: NDArray[np.int64], content: bytes) -> NDArray[Any]:
+def strings(offsets: NDArray[np.int64], content: bytes) -> NDArray[Any]:
+    """Return the strings between these offsets, as an array of objects."""
     edges = pairwise(offsets.tolist())
     return np.array([content[start:stop].decode("utf-8", "surrogateescape") for start, stop in edges], object)
 
 
-def _words(error: Exception) -> str:
-    """The cause in plain words: the first line of the exception, and what it means where that is known."""
+def words(error: Exception) -> str:
+    """Return the cause in plain words: the first line of the exception, and what it means where that is known."""
     text = first_line(error)
     about = f"{type(error).__module__}.{type(error).__qualname__} {text}".lower()
     if any(word in about for word in ("zlib", "lzma", "compress", "checksum")):

@@ -8,6 +8,7 @@ import numpy as np
 import uproot
 
 from mlaas4hep.sources.branch import GROUP
+from mlaas4hep.sources.nested import nested_type
 
 __all__ = ["UNKNOWN", "Layout", "Packing", "layouts_of"]
 
@@ -35,7 +36,8 @@ class Layout:
     """How the entries of a branch lie in its baskets.
 
     ``length`` is that of a fixed-size array, which is a jagged branch of constant length, else 0. ``leaf`` is the one
-    that is meant of a branch that has several. ``why_not`` says why this is no column of numbers, ``why_uproot`` why
+    that is meant of a branch that has several. ``inner`` is how many numbers each element of its lists has, where these
+    are flattened: 0 if the elements are lists. ``why_not`` says why this is no column of numbers, ``why_uproot`` why
     uproot reads it and not the Rust core, which goes by ``packing``.
     """
 
@@ -44,45 +46,55 @@ class Layout:
     length: int = 0
     why_not: str = ""
     leaf: str = ""
+    inner: int = 1
     packing: Packing | None = None
     why_uproot: str = ""
 
 
-def layouts_of(interpretation: object) -> Iterator[Layout]:
-    """Yield what uproot's interpretation of a branch means for us: one layout, or one for each of several leaves."""
+def layouts_of(interpretation: object, flatten_nested: bool = False) -> Iterator[Layout]:
+    """Yield what uproot's interpretation of a branch means for us: one layout, or one for each of several leaves.
+
+    ``flatten_nested``: lists of lists and arrays of several dimensions are lists of their numbers.
+    """
     dtype = interpretation.from_dtype if isinstance(interpretation, uproot.AsDtype) else None
     if dtype is None or dtype.names is None or dtype.subdtype is not None:
-        yield _layout_of(interpretation)
+        yield _layout_of(interpretation, flatten_nested)
         return
     for leaf in dtype.names:
-        yield replace(_numbers(uproot.AsDtype(dtype[leaf]), dtype.itemsize, dtype.fields[leaf][1]), leaf=leaf)
+        of_leaf = _numbers(uproot.AsDtype(dtype[leaf]), flatten_nested, dtype.itemsize, dtype.fields[leaf][1])
+        yield replace(of_leaf, leaf=leaf)
 
 
-def _layout_of(interpretation: object) -> Layout:
+def _layout_of(interpretation: object, flatten_nested: bool) -> Layout:
     match interpretation:
         case uproot.AsJagged(content=content):
-            return _lists(interpretation, _layout_of(content))
+            return _lists(interpretation, _layout_of(content, flatten_nested), flatten_nested)
         case uproot.AsDtype() | uproot.AsDouble32() | uproot.AsFloat16():
-            return _numbers(interpretation)
+            return _numbers(interpretation, flatten_nested)
         case uproot.AsStrings():
             return Layout("string", why_not="strings", why_uproot="strings")
         case uproot.AsGrouped():
             return Layout("other", why_not=GROUP)
-        case uproot.AsObjects(typename=typename):
+        case uproot.AsObjects(model=model, typename=typename):
+            dtype = nested_type(model) if flatten_nested else None
+            if dtype is not None:
+                return Layout("jagged", dtype, inner=0, why_uproot="nested lists")
             nested = typename.startswith("std::vector<std::vector<")
             return Layout("other", why_not="nested lists" if nested else "objects")
         case _:
             return Layout("other", why_not=UNKNOWN)
 
 
-def _lists(interpretation: Any, inner: Layout) -> Layout:
+def _lists(interpretation: Any, inner: Layout, flatten_nested: bool) -> Layout:
+    if flatten_nested and inner.kind == "jagged" and inner.length:
+        return Layout("jagged", inner.dtype, inner=inner.length, why_uproot="lists of arrays")
     if inner.kind != "flat":
         return Layout("other", why_not=inner.why_not or "nested lists")
     packing = inner.packing and replace(inner.packing, header=interpretation.header_bytes)
     return Layout("jagged", inner.dtype, packing=packing, why_uproot=inner.why_uproot)
 
 
-def _numbers(interpretation: Any, stride: int = 0, skip: int = 0) -> Layout:
+def _numbers(interpretation: Any, flatten_nested: bool, stride: int = 0, skip: int = 0) -> Layout:
     """The layout of numbers: one an entry, or an array of fixed size."""
     dtype = interpretation.to_dtype
     base, shape = dtype.subdtype or (dtype, ())
@@ -90,10 +102,12 @@ def _numbers(interpretation: Any, stride: int = 0, skip: int = 0) -> Layout:
         return Layout("other", why_not="several leaves")
     if base.kind not in "biuf" or base.itemsize > 8:
         return Layout("other", why_not=f"of type {base.name}")
-    if shape and (len(shape) > 1 or shape[0] == 0):
-        return Layout("other", why_not="nested lists" if len(shape) > 1 else "arrays of size 0")
+    if 0 in shape:
+        return Layout("other", why_not="arrays of size 0")
+    if len(shape) > 1 and not flatten_nested:
+        return Layout("other", why_not="nested lists")
     native = base.newbyteorder("=")
-    length = shape[0] if shape else 0
+    length = int(np.prod(shape)) if shape else 0
     packing, why_uproot = _packing(interpretation, native, stride, skip)
     return Layout("jagged" if shape else "flat", native, length, packing=packing, why_uproot=why_uproot)
 

@@ -1,4 +1,4 @@
-"""What uproot knows of the trees of a ROOT file, learned once."""
+"""What uproot knows of the trees and RNTuples of a ROOT file, learned once."""
 
 import os
 from collections import Counter, OrderedDict
@@ -10,15 +10,18 @@ from typing import Any, Literal
 import uproot
 
 from mlaas4hep.errors import MLaaSError, ParamsError, SourceError, first_line, nearest
+from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch
 from mlaas4hep.sources.kinds import UNKNOWN, Layout, layouts_of
 from mlaas4hep.sources.native import NativeBranch, counters_of
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.placesource import PlaceSource
+from mlaas4hep.sources.rntuple import KnownNTuple, learn
 
 __all__ = ["Known", "known_tree", "known_trees"]
 
-TREES = {"TTree", "TNtuple", "TNtupleD"}
+NTUPLE = "ROOT::RNTuple"
+TREES = {"TTree", "TNtuple", "TNtupleD", NTUPLE}
 NAMES_SHOWN = 20
 
 MOST_KEPT = 256
@@ -44,9 +47,9 @@ class _Memory:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._trees: OrderedDict[object, Known] = OrderedDict()
+        self._trees: OrderedDict[object, Known | KnownNTuple] = OrderedDict()
 
-    def get(self, key: object) -> Known | None:
+    def get(self, key: object) -> Known | KnownNTuple | None:
         """Return what is known under a key."""
         with self._lock:
             found = self._trees.pop(key, None)
@@ -54,7 +57,7 @@ class _Memory:
                 self._trees[key] = found
             return found
 
-    def put(self, key: object, known: Known) -> None:
+    def put(self, key: object, known: Known | KnownNTuple) -> None:
         """Keep it."""
         with self._lock:
             self._trees[key] = known
@@ -65,33 +68,33 @@ class _Memory:
 _MEMORY = _Memory()
 
 
-def known_tree(place: Place, tree: str | None) -> Known:
-    """Return what is known of one tree of a ROOT file: the one that is named, else the only one.
+def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | KnownNTuple:
+    """Return what is known of one tree or RNTuple of a ROOT file: the one that is named, else the only one.
 
     To ask uproot takes longer than to read some thousand events; a file of which path, size and stamp are what they
     were is not asked again.
     """
-    identity, switch = (place.path, place.size, place.stamp), _switch()
-    known = _MEMORY.get((identity, tree, switch))
+    identity, how = (place.path, place.size, place.stamp), (_switch(), reading.key)
+    known = _MEMORY.get((identity, tree, how))
     if known is None:
         path = place.path
         with _open(place) as file:
             keys = _keys(path, file)
             name = _choose(path, file, keys, tree)
-            known = _learn(path, name, _tree(path, file, keys.get(name, name)))
+            known = _learn(path, name, _tree(path, file, keys.get(name, name)), reading)
         for asked in dict.fromkeys((tree, name)):
-            _MEMORY.put((identity, asked, switch), known)
+            _MEMORY.put((identity, asked, how), known)
     return known
 
 
-def known_trees(place: Place) -> list[Known]:
-    """Return what is known of every tree of a ROOT file."""
+def known_trees(place: Place, reading: Reading) -> list[Known | KnownNTuple]:
+    """Return what is known of every tree and RNTuple of a ROOT file."""
     path = place.path
     with _open(place) as file:
         keys = _keys(path, file)
         if not keys:
             raise _no_tree(path, file)
-        return [_learn(path, name, _tree(path, file, key)) for name, key in keys.items()]
+        return [_learn(path, name, _tree(path, file, key), reading) for name, key in keys.items()]
 
 
 def _switch() -> str:
@@ -102,9 +105,11 @@ def _switch() -> str:
     return "MLAAS4HEP_READER is uproot" if asked == "uproot" else ""
 
 
-def _learn(path: str, name: str, tree: Any) -> Known:
+def _learn(path: str, name: str, tree: Any, reading: Reading) -> Known | KnownNTuple:
     """Ask uproot for everything; it takes its time for each branch."""
-    branches = dict(_columns(tree))
+    if tree.classname == NTUPLE:
+        return learn(path, name, tree, reading)
+    branches = dict(_columns(tree, reading))
     try:
         counters = {id(counter) for branch, _ in branches.values() for counter in counters_of(branch)}
     except Exception as error:
@@ -165,9 +170,10 @@ def _choose(path: str, file: Any, keys: dict[str, str], tree: str | None) -> str
 
 def _no_tree(path: str, file: Any) -> SourceError:
     found = file.classnames(recursive=True, cycle=False)
-    ntuples = sorted(name for name, classname in found.items() if classname.endswith("::RNTuple"))
-    if ntuples:
-        return SourceError(f"{path}: the file holds RNTuples ({_shorten(ntuples)}); this version reads TTrees only")
+    early = sorted(name for name, classname in found.items() if classname.endswith("::RNTuple"))
+    if early:
+        what = f"{_shorten(early)}, written before version 1 of RNTuple"
+        return SourceError(f"{path}: the file holds no tree that can be read but {what}; write it again with ROOT 6.34")
     objects = [f"{name} ({what})" for name, what in found.items() if not what.startswith("TDirectory")]
     return SourceError(f"{path}: the file holds no tree; it holds {_shorten(objects) or 'nothing'}")
 
@@ -210,13 +216,13 @@ def _whole(branch: Any) -> Any:
     return branch
 
 
-def _columns(tree: Any) -> Iterator[tuple[str, tuple[Any, Layout]]]:
+def _columns(tree: Any, reading: Reading) -> Iterator[tuple[str, tuple[Any, Layout]]]:
     """Every branch, or each leaf of one that has several, with what it holds."""
     switch = _switch()
     for name, branch in _named(tree):
         branch = _whole(branch)
         try:
-            layouts = list(layouts_of(branch.interpretation))
+            layouts = list(layouts_of(branch.interpretation, reading.flatten_nested))
         except Exception:  # uproot fails in many ways on a type it does not know; other branches do not suffer
             layouts = list(layouts_of(None))
         for layout in layouts:

@@ -10,48 +10,19 @@ from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest
-from mlaas4hep.reading import Reading
 from mlaas4hep.sources.ahead import Ahead
 from mlaas4hep.sources.baskets import SECONDS, BranchReader, share
-from mlaas4hep.sources.branch import Branch, Plain, Storage, TreeInfo
+from mlaas4hep.sources.branch import Branch, Plain
 from mlaas4hep.sources.clusters import join
-from mlaas4hep.sources.known import Known, known_tree, known_trees
+from mlaas4hep.sources.known import Known
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.native import NativeBranch, describe
-from mlaas4hep.sources.place import Place, open_place
+from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.remote import Lost
-from mlaas4hep.sources.storage import stored
 
-__all__ = ["TTreeSource", "list_trees", "open_tree"]
+__all__ = ["TTreeSource"]
 
 NAMES_SHOWN = 3
-
-
-def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading | None = None) -> "TTreeSource":
-    """Open one tree of a ROOT file: the one that is named, else the only one."""
-    place = open_place(path, reading or Reading())
-    try:
-        return TTreeSource(place, known_tree(place, tree), threads)
-    except BaseException:
-        place.close()
-        raise
-
-
-def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
-    """Return every tree of a ROOT file with its branches and how they are stored."""
-    place = open_place(path, reading)
-    try:
-        trees = known_trees(place)
-    finally:
-        place.close()
-    return [TreeInfo(tree.name, tree.entries, tuple(tree.schema.values()), _storage(tree)) for tree in trees]
-
-
-def _storage(tree: Known) -> dict[str, Storage]:
-    """How each branch is stored; of one with several leaves the first says it, so that sums are right."""
-    found = {id(branch): (name, branch) for name, (branch, _) in reversed(tree.branches.items())}
-    return {name: stored(branch) for name, branch in reversed(found.values())}
-
 
 Reader = NativeBranch | BranchReader
 

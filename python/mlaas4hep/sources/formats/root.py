@@ -1,10 +1,11 @@
-"""ROOT files with TTrees."""
+"""ROOT files with TTrees and RNTuples."""
 
 from typing import TYPE_CHECKING
 
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import TreeInfo
 from mlaas4hep.sources.format import Format
+from mlaas4hep.sources.place import open_place
 
 if TYPE_CHECKING:
     from mlaas4hep.sources import Source
@@ -13,15 +14,31 @@ __all__ = ["FORMAT"]
 
 
 def _open(path: str, tree: str | None, threads: int | None, reading: Reading) -> "Source":
-    from mlaas4hep.sources import ttree
+    from mlaas4hep.sources.known import known_tree
+    from mlaas4hep.sources.rntuple import KnownNTuple, RNTupleSource
+    from mlaas4hep.sources.ttree import TTreeSource
 
-    return ttree.open_tree(path, tree, threads, reading)
+    place = open_place(path, reading)
+    try:
+        known = known_tree(place, tree, reading)
+        if isinstance(known, KnownNTuple):
+            return RNTupleSource(place, known, threads)
+        return TTreeSource(place, known, threads)
+    except BaseException:
+        place.close()
+        raise
 
 
 def _list_trees(path: str, reading: Reading) -> list[TreeInfo]:
-    from mlaas4hep.sources import ttree
+    from mlaas4hep.sources.known import known_trees
+    from mlaas4hep.sources.storage import storage
 
-    return ttree.list_trees(path, reading)
+    place = open_place(path, reading)
+    try:
+        trees = known_trees(place, reading)
+    finally:
+        place.close()
+    return [TreeInfo(one.name, one.entries, tuple(one.schema.values()), storage(one)) for one in trees]
 
 
 FORMAT = Format("ROOT", _open, _list_trees, magic=(b"root",))
