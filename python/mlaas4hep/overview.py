@@ -88,7 +88,7 @@ class TreeView:
         for (pattern, kind), members in found.items():
             counter = counters.get(_record(members[0].name), "") if kind == "jagged" else ""
             groups.append(Group(pattern if len(members) > 1 else members[0].name, kind, tuple(members), counter))
-        counted = {group.counter for group in groups}
+        counted = {group.counter for group in groups if group.counter}
         groups = [_without(group, counted) for group in groups]
         return sorted(filter(lambda group: group.branches, groups), key=_order)
 
