@@ -1,7 +1,10 @@
 """The file systems of fsspec behind URLs: which there are, how they are set up and let go."""
 
+import os
+import sys
 import weakref
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from mlaas4hep.errors import SourceError, nearest
@@ -77,6 +80,8 @@ def _class_of(url: str, protocol: str) -> Any:
             from mlaas4hep.sources.http import Http
 
             return Http
+        if protocol == "root":
+            _load_xrootd()
         return fsspec.get_filesystem_class(protocol)
     except ValueError:
         right = "root://, https://, s3:// and others of fsspec can be read"
@@ -86,6 +91,22 @@ def _class_of(url: str, protocol: str) -> Any:
         raise SourceError(f"{url}: nothing is known of {protocol}://{hint}; {right}") from None
     except ImportError as error:
         raise SourceError(f"{url}: to read {protocol}://, install {_package(protocol, error)}") from error
+
+
+def _load_xrootd() -> None:
+    """Load XRootD's client with its own copies of functions that other packages bring too.
+
+    Where TensorFlow was loaded before, the client would take TensorFlow's, and end the process.
+    """
+    if not hasattr(os, "RTLD_DEEPBIND"):
+        import_module("XRootD.client")
+        return
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
+    try:
+        import_module("XRootD.client")
+    finally:
+        sys.setdlopenflags(flags)
 
 
 def _package(protocol: str, error: ImportError) -> str:
