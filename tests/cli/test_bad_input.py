@@ -47,8 +47,10 @@ def test_a_glob_without_files(invoke: Invoke) -> None:
 
 
 def test_a_remote_file(invoke: Invoke) -> None:
-    message = refused(invoke, "specs", "--files", "root://host//a.root")
-    assert message == "root://host//a.root: remote files are not read by this version; copy the file and give its path"
+    message = refused(invoke, "specs", "--files", "rot://host//a.root")
+    assert message.startswith(
+        "rot://host//a.root: nothing is known of rot:// (did you mean 'root'?); root://, https://"
+    )
 
 
 def test_not_a_root_file(invoke: Invoke, folder: Path) -> None:

@@ -20,8 +20,7 @@ class Counted(LocalFile):
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         self.gate.wait(5)
-        if ranges:
-            self.asked.append(list(ranges))
+        self.asked.append(list(ranges))
         return super().fetch(ranges)
 
 
@@ -51,6 +50,17 @@ def test_what_was_expected_is_not_fetched_again(place: Counted) -> None:
     assert ahead.read(FAR + 1, 2) == bytes([1, 2])
     assert len(place.asked) == 2
     assert ahead.read(FAR + 1, 3) == bytes([1, 2, 3])
+    assert len(place.asked) == 2
+    ahead.close()
+
+
+def test_more_than_was_expected_is_fetched_in_addition(place: Counted) -> None:
+    ahead = Ahead(place)
+    ahead.expect((5, 9), "xy", [(10, 20)])
+    found = ahead.get((5, 9), "xy", [(12, 14), (FAR, FAR + 1), (15, 20)])
+    assert found == [(10, bytes(range(10, 20))), (FAR, bytes([0]))]
+    assert place.asked == [[(10, 20)], [(FAR, FAR + 1)]]
+    assert ahead.read(19, 2) == bytes([19, 20])
     ahead.close()
 
 

@@ -3,6 +3,7 @@
 import bisect
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Future, wait
+from functools import partial
 from time import perf_counter
 
 from mlaas4hep.sources.deadline import begin
@@ -46,36 +47,34 @@ class Ahead:
         self._place = place
         self._held: list[tuple[int, bytes]] = []
         self._cluster: Range | None = None
-        self._coming: dict[Hashable, Future[dict[Range, bytes]]] = {}
+        self._coming: dict[Hashable, Future[list[tuple[int, bytes]]]] = {}
 
-    def get(self, cluster: Range, group: Hashable, ranges: Iterable[Range]) -> list[tuple[int, bytes]]:
+    def get(self, cluster: Range, group: Hashable, ranges: Sequence[Range]) -> list[tuple[int, bytes]]:
         """Return bytes in which the ranges lie, and where each begins, sorted; they are held for ``read``."""
         started = perf_counter()
-        wanted = merged(ranges)
         coming = self._coming.pop(group, None) if cluster == self._cluster else None
-        found = coming.result() if coming is not None else {}
-        found |= self._fetched([span for span in wanted if span not in found])
-        self._held = [(span[0], found[span]) for span in wanted]
+        self._held = coming.result() if coming is not None else []
+        missing = [(start, stop) for start, stop in ranges if self._find(start, stop) is None]
+        if missing:
+            self._held = sorted(self._held + self._fetched(merged(missing)))
         self.seconds += perf_counter() - started
         return self._held
 
-    def expect(self, cluster: Range, group: Hashable, ranges: Iterable[Range]) -> None:
+    def expect(self, cluster: Range, group: Hashable, ranges: Sequence[Range]) -> None:
         """Begin to fetch what will be asked for next."""
         if cluster != self._cluster:
             self._drop()
             self._cluster = cluster
         if group not in self._coming:
-            wanted = merged(ranges)
-            self._coming[group] = begin(lambda: self._fetched(wanted))
+            self._coming[group] = begin(partial(self._fetched, merged(ranges)))
 
     def read(self, start: int, size: int) -> bytes:
         """Return bytes, held or fetched."""
-        at = bisect.bisect_right(self._held, start, key=lambda held: held[0]) - 1
-        if at >= 0:
-            begins, held = self._held[at]
-            if start + size <= begins + len(held):
-                return held[start - begins : start - begins + size]
-        return self._place.read(start, size)
+        found = self._find(start, start + size)
+        if found is None:
+            return self._place.read(start, size)
+        begins, held = found
+        return held[start - begins : start - begins + size]
 
     def close(self) -> None:
         """Close the place, and wait for what is being fetched, which ends with that."""
@@ -83,8 +82,16 @@ class Ahead:
         self._drop()
         self._held = []
 
-    def _fetched(self, ranges: Sequence[Range]) -> dict[Range, bytes]:
-        return dict(zip(ranges, self._place.fetch(ranges), strict=True))
+    def _find(self, start: int, stop: int) -> tuple[int, bytes] | None:
+        """The bytes in which a range lies, and where they begin, if they are held."""
+        at = bisect.bisect_right(self._held, start, key=lambda held: held[0])
+        for begins, held in reversed(self._held[:at]):
+            if stop <= begins + len(held):
+                return begins, held
+        return None
+
+    def _fetched(self, ranges: Sequence[Range]) -> list[tuple[int, bytes]]:
+        return [(start, part) for (start, _), part in zip(ranges, self._place.fetch(ranges), strict=True)]
 
     def _drop(self) -> None:
         wait(self._coming.values())

@@ -17,6 +17,7 @@ System = Any
 
 EXTRAS = {"root": "xrootd", "http": "http", "https": "http", "s3": "s3", "s3a": "s3"}
 """Our extra with the packages that a protocol needs."""
+
 _SHARED: dict[object, System] = {}
 """The newest file system of each kind that holds no files: to make one, and to connect again, takes its time."""
 
@@ -45,7 +46,7 @@ def opener_of(url: str, reading: Reading) -> Callable[[bool], tuple[System, str]
         name = class_._strip_protocol(url)
         if protocol == "root":
             return _open_xrootd(class_, options, reading), name
-        key = protocol, repr(options), repr(_settings(protocol))
+        key = os.getpid(), protocol, repr(options), repr(_settings(protocol))
         system = None if fresh else _SHARED.get(key)
         if system is None:
             system = class_(skip_instance_cache=True, **options)

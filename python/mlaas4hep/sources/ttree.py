@@ -1,5 +1,6 @@
 """TTrees in ROOT files: uproot knows where everything lies, the Rust core reads it, or uproot where it cannot."""
 
+import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from itertools import pairwise
@@ -31,7 +32,7 @@ class TTreeSource:
     """One tree of an open ROOT file. See ``Source`` for what its methods promise.
 
     Each branch is read by the Rust core if its layout has a packing, else by uproot. Of a remote file the bytes of all
-    branches are fetched together, and those of the next cluster begin to come when one was read.
+    branches are fetched together, and those of the next cluster come while one is decoded and used.
     """
 
     def __init__(self, place: Place, known: Known, threads: int | None) -> None:
@@ -69,6 +70,9 @@ class TTreeSource:
         self._check(start, stop)
         readers = {name: self._reader(name, stop) for name in columns}
         fetched = self._fetch(readers, start, stop) if self._ahead else None
+        whole = all(reader.edges[bisect.bisect_left(reader.edges, stop)] == stop for reader in readers.values())
+        if whole:
+            self._expect(readers, start, stop)
         native = _native(readers)
         found: dict[str, Plain] = {}
         if native:
@@ -77,8 +81,8 @@ class TTreeSource:
         others = {name: reader for name, reader in readers.items() if isinstance(reader, BranchReader)}
         if others:
             found |= self._by_uproot(others, start, stop)
-        if self._ahead and (following := self._following.get((start, stop))):
-            self._ahead.expect(following, tuple(readers), self._ranges(readers, *following))
+        if not whole:  # now it is known what is left of the last baskets
+            self._expect(readers, start, stop)
         return {name: self._with_offsets(name, found[name], stop - start) for name in readers}
 
     @property
@@ -124,6 +128,11 @@ class TTreeSource:
             if isinstance(reader, BranchReader):
                 ranges += reader.ranges(start, stop)
         return [(first, last) for first, last in ranges if last <= self._place.size]
+
+    def _expect(self, readers: Mapping[str, Reader], start: int, stop: int) -> None:
+        """Begin to fetch the next cluster of a remote file."""
+        if self._ahead and (following := self._following.get((start, stop))):
+            self._ahead.expect(following, tuple(readers), self._ranges(readers, *following))
 
     def _fetch(self, readers: Mapping[str, Reader], start: int, stop: int) -> list[tuple[int, bytes]]:
         """The bytes of everything that is needed of a remote file."""
