@@ -1,6 +1,7 @@
 """Branches of RNTuples are what uproot reads, in any ranges, and each page is decoded once."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,22 @@ def test_every_codec(codec: Any, tmp_path: Path) -> None:
 
 def test_kinds_and_types(every: Path) -> None:
     schema = ntuples.opened(every).schema()
-    by = ("uproot", "RNTuple")
-    assert schema["flat_bool"] == Branch("flat_bool", "flat", "bool", "bool", False, "", *by)
-    assert schema["jagged_int8"] == Branch("jagged_int8", "jagged", "int8", "std::vector<std::int8_t>", False, "", *by)
+    assert schema["flat_bool"] == Branch("flat_bool", "flat", "bool", "bool", reader="uproot", why_uproot="RNTuple")
+    assert schema["jagged_int8"] == Branch(
+        "jagged_int8", "jagged", "int8", "std::vector<std::int8_t>", reader="uproot", why_uproot="RNTuple"
+    )
     assert schema["fixed_uint16"].typename == "std::array<std::uint16_t,3>"
     assert (schema["fixed_uint16"].kind, schema["fixed_uint16"].type) == ("jagged", "uint16")
-    assert schema["Muon.pt"] == Branch("Muon.pt", "jagged", "float32", "float[]", False, "", *by)
-    assert schema["met.cov.xx"] == Branch("met.cov.xx", "flat", "int64", "std::int64_t", False, "", *by)
-    assert schema["maybe"] == Branch("maybe", "flat", "int64", "std::optional<std::int64_t>", False, "", *by)
-    assert schema["text"] == Branch("text", "string", "", "std::string", False, "strings", *by)
+    assert schema["Muon.pt"] == Branch("Muon.pt", "jagged", "float32", "float[]", reader="uproot", why_uproot="RNTuple")
+    assert schema["met.cov.xx"] == Branch(
+        "met.cov.xx", "flat", "int64", "std::int64_t", reader="uproot", why_uproot="RNTuple"
+    )
+    assert schema["maybe"] == Branch(
+        "maybe", "flat", "int64", "std::optional<std::int64_t>", reader="uproot", why_uproot="RNTuple"
+    )
+    assert schema["text"] == Branch(
+        "text", "string", "", "std::string", why_not="strings", reader="uproot", why_uproot="RNTuple"
+    )
     left_out = {name: branch.why_not for name, branch in schema.items() if branch.kind == "other"}
     assert left_out == {"nested": "nested lists", "matrix": "nested lists", "words": "lists of strings"}
 
@@ -154,7 +162,7 @@ def test_a_file_is_asked_once_for_each_way_of_reading(every: Path, monkeypatch: 
 
 def test_a_file_that_changed(every: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = known.known_tree(str(every), None, Reading())
-    monkeypatch.setattr(known._MEMORY, "get", lambda key: known.replace(found, size=found.size + 1))
+    monkeypatch.setattr(known._MEMORY, "get", lambda key: replace(found, size=found.size + 1))
     with pytest.raises(SourceError, match=r"every\.root: the file changed while it was opened"):
         open_source(str(every))
 

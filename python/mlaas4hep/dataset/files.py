@@ -2,16 +2,21 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 from mlaas4hep import _rust
 from mlaas4hep.errors import SpecsError, nearest
-from mlaas4hep.inputs import Input
+from mlaas4hep.inputs import Input, is_url
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sources import Branch, Reading, open_source
 from mlaas4hep.specs import Specs
 
 __all__ = ["File", "check_known", "check_made_with", "fitting", "open_all"]
+
+OPENED_TOGETHER = 8
+"""Remote files that are opened at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +33,39 @@ def open_all(
     inputs: Sequence[Input], nevts: int, reading: Reading
 ) -> tuple[Sequence[tuple[str, Mapping[str, Branch]]], list[File]]:
     """Look into every file: its branches, its tree, how many entries it has and how many of them are used."""
-    schemas: list[tuple[str, Mapping[str, Branch]]] = []
-    found = []
-    for given in inputs:
-        source = open_source(given.path, given.tree, reading=reading)
-        try:
-            schemas.append((given.path, source.schema()))
-            found.append((source.tree, source.entries))
-        finally:
-            source.close()
-    entries = [count for _, count in found]
+    found = _all_looked(inputs, reading)
+    schemas = [(given.path, schema) for given, (schema, _, _) in zip(inputs, found, strict=True)]
+    entries = [count for _, _, count in found]
     used = entries if nevts == -1 else _rust.shares(entries, nevts)
-    files = [File(given, *one, count) for given, one, count in zip(inputs, found, used, strict=True)]
+    files = [File(given, *one[1:], count) for given, one, count in zip(inputs, found, used, strict=True)]
     return schemas, files
+
+
+_Look = tuple[Mapping[str, Branch], str, int]
+
+
+def _look(given: Input, reading: Reading) -> _Look:
+    """The branches of one file, its tree and its entries."""
+    source = open_source(given.path, given.tree, reading=reading)
+    try:
+        return source.schema(), source.tree, source.entries
+    finally:
+        source.close()
+
+
+def _all_looked(inputs: Sequence[Input], reading: Reading) -> list[_Look]:
+    """A look into every file, in order; into remote ones a few at a time, which wait for their servers together.
+
+    Local ones would wait for each other, since what takes time there is Python. The error of the first file that has
+    one is raised.
+    """
+    if not any(is_url(given.path) for given in inputs):
+        return [_look(given, reading) for given in inputs]
+    executor = ThreadPoolExecutor(OPENED_TOGETHER, "mlaas4hep-open")
+    try:
+        return list(executor.map(_look, inputs, repeat(reading)))
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]]) -> None:
