@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
+from mlaas4hep import Dataset, _rust
 from mlaas4hep.errors import BranchError, MLaaSError, ReadError, SourceError
 from mlaas4hep.sources import Branch, Reading, known, list_trees, open_source
 from mlaas4hep.sources.encoding import Encoding
@@ -165,6 +166,16 @@ def test_a_file_that_changed(every: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(known._MEMORY, "get", lambda key: replace(found, size=found.size + 1))
     with pytest.raises(SourceError, match=r"every\.root: the file changed while it was opened"):
         open_source(str(every))
+
+
+def test_nulls_and_nested_lists_in_a_dataset(every: Path) -> None:
+    dataset = Dataset([str(every)], labels=[1], select=["maybe", "met.pt", "Muon.pt"])
+    (chunk,) = dataset.chunks(100, shuffle=False)
+    maybe = ntuples.opened(every).read(["maybe"], 0, ALL)["maybe"]
+    assert isinstance(maybe, _rust.Masked)
+    nulls = np.asarray(maybe.mask) != maybe.valid_when
+    assert dataset.specs().counts["maybe"]["nulls"] == nulls.sum() > 0
+    np.testing.assert_array_equal(chunk.padding_mask[:, dataset.names.index("maybe")], nulls[chunk.entry])
 
 
 def test_damaged_pages_are_named(tmp_path: Path) -> None:
