@@ -7,6 +7,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import uproot
+from mlaas4hep import _rust
 from mlaas4hep.sources import Column, Reading, open_source
 from mlaas4hep.sources.rntuple import RNTupleSource
 
@@ -70,7 +71,7 @@ def assert_same(source: RNTupleSource, ranges: Iterable[tuple[int, int]]) -> Non
 def assert_column(found: Column, wanted: Any, counter: bool = False) -> None:
     if counter:  # uproot gives them the type of the offsets, and not their own
         wanted = ak.values_astype(wanted, found.dtype)  # type: ignore[union-attr]
-    if hasattr(found, "mask"):
+    if isinstance(found, _rust.Masked):
         present = np.asarray(found.mask) == found.valid_when
         np.testing.assert_array_equal(present, ~ak.to_numpy(ak.is_none(wanted)))
         files.assert_numbers(np.asarray(found.values)[present], ak.to_numpy(ak.drop_none(wanted)))

@@ -70,7 +70,8 @@ def test_bits() -> None:
     values = [True, False, False, True, True, False, True, True, False, True]
     data = np.frombuffer(packed([int(value) for value in values], 1), np.uint8)
     found = encoding_of(record(0x00, 1)).decode(data, 10)
-    assert (found.dtype, found.tolist()) == (np.bool_, values)
+    assert found.dtype == np.bool_
+    assert found.tolist() == values
 
 
 @pytest.mark.parametrize("bits", [10, 16, 21, 31])

@@ -42,6 +42,27 @@ def test_layouts_of(interpretation: Any, layout: Layout) -> None:
 
 
 @pytest.mark.parametrize(
+    ("interpretation", "layout"),
+    [
+        (
+            uproot.AsDtype(np.dtype((">f4", (2, 3)))),
+            Layout("jagged", FLOAT, 6, packing=Packing(stride=24)),
+        ),
+        (uproot.AsDtype(np.dtype((">f4", (2, 0)))), Layout("other", why_not="arrays of size 0")),
+        (uproot.AsJagged(uproot.AsDtype(PAIRS)), Layout("jagged", FLOAT, inner=2, why_uproot="lists of arrays")),
+        (
+            uproot.AsObjects(AsVector(True, AsVector(False, np.dtype(">f4")))),
+            Layout("jagged", FLOAT, inner=0, why_uproot="nested lists"),
+        ),
+        (uproot.AsObjects(AsVector(True, AsString(False))), Layout("other", why_not="objects")),
+        (uproot.AsDtype(">f4"), Layout("flat", FLOAT, packing=Packing(stride=4))),
+    ],
+)
+def test_nested_lists_that_are_flattened(interpretation: Any, layout: Layout) -> None:
+    assert list(layouts_of(interpretation, flatten_nested=True)) == [layout]
+
+
+@pytest.mark.parametrize(
     ("interpretation", "packing"),
     [
         (uproot.AsDtype(">f4"), Packing(stride=4)),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import uproot
 from mlaas4hep.errors import ReadError
+from mlaas4hep.sources import Reading
 from mlaas4hep.sources.baskets import BranchReader
 from mlaas4hep.sources.kinds import layouts_of
 from mlaas4hep.sources.localfile import LocalFile
@@ -45,7 +46,7 @@ def test_every_type(dtype: str, header: bool) -> None:
     native = np.dtype(dtype).newbyteorder("=")
     assert offsets.tolist() == [0, 3, 3, 3, 7, 8]
     assert content.dtype == native
-    assert content.tobytes() == np.array(sum(FLAT, [])).astype(native).tobytes()
+    assert content.tobytes() == np.array([number for entry in FLAT for number in entry]).astype(native).tobytes()
 
 
 def test_lengths_that_do_not_fit() -> None:
@@ -98,8 +99,6 @@ def test_a_damaged_basket(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("switch", ["", "uproot"])
 def test_matrices(switch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlaas4hep.sources import Reading
-
     monkeypatch.setenv("MLAAS4HEP_READER", switch)
     matrices = np.arange(90, dtype=np.float32).reshape(15, 3, 2)
     path = files.write(tmp_path / "m.root", {"t": {"m": matrices}})

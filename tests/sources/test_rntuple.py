@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
+from mlaas4hep import Dataset, _rust
 from mlaas4hep.errors import BranchError, MLaaSError, ReadError, SourceError
-from mlaas4hep.sources import Branch, Reading, known, list_trees, open_source
+from mlaas4hep.sources import Branch, known, list_trees, open_source
 from mlaas4hep.sources.encoding import Encoding
 
 from tests.sources import files, ntuples
@@ -54,15 +55,22 @@ def test_every_codec(codec: Any, tmp_path: Path) -> None:
 
 def test_kinds_and_types(every: Path) -> None:
     schema = ntuples.opened(every).schema()
-    by = ("uproot", "RNTuple")
-    assert schema["flat_bool"] == Branch("flat_bool", "flat", "bool", "bool", False, "", *by)
-    assert schema["jagged_int8"] == Branch("jagged_int8", "jagged", "int8", "std::vector<std::int8_t>", False, "", *by)
+    assert schema["flat_bool"] == Branch("flat_bool", "flat", "bool", "bool", reader="uproot", why_uproot="RNTuple")
+    assert schema["jagged_int8"] == Branch(
+        "jagged_int8", "jagged", "int8", "std::vector<std::int8_t>", reader="uproot", why_uproot="RNTuple"
+    )
     assert schema["fixed_uint16"].typename == "std::array<std::uint16_t,3>"
     assert (schema["fixed_uint16"].kind, schema["fixed_uint16"].type) == ("jagged", "uint16")
-    assert schema["Muon.pt"] == Branch("Muon.pt", "jagged", "float32", "float[]", False, "", *by)
-    assert schema["met.cov.xx"] == Branch("met.cov.xx", "flat", "int64", "std::int64_t", False, "", *by)
-    assert schema["maybe"] == Branch("maybe", "flat", "int64", "std::optional<std::int64_t>", False, "", *by)
-    assert schema["text"] == Branch("text", "string", "", "std::string", False, "strings", *by)
+    assert schema["Muon.pt"] == Branch("Muon.pt", "jagged", "float32", "float[]", reader="uproot", why_uproot="RNTuple")
+    assert schema["met.cov.xx"] == Branch(
+        "met.cov.xx", "flat", "int64", "std::int64_t", reader="uproot", why_uproot="RNTuple"
+    )
+    assert schema["maybe"] == Branch(
+        "maybe", "flat", "int64", "std::optional<std::int64_t>", reader="uproot", why_uproot="RNTuple"
+    )
+    assert schema["text"] == Branch(
+        "text", "string", "", "std::string", why_not="strings", reader="uproot", why_uproot="RNTuple"
+    )
     left_out = {name: branch.why_not for name, branch in schema.items() if branch.kind == "other"}
     assert left_out == {"nested": "nested lists", "matrix": "nested lists", "words": "lists of strings"}
 
@@ -152,11 +160,14 @@ def test_a_file_is_asked_once_for_each_way_of_reading(every: Path, monkeypatch: 
     assert ntuples.opened(every, flatten_nested=True).schema()["nested"].kind == "jagged"
 
 
-def test_a_file_that_changed(every: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = known.known_tree(str(every), None, Reading())
-    monkeypatch.setattr(known._MEMORY, "get", lambda key: known.replace(found, size=found.size + 1))
-    with pytest.raises(SourceError, match=r"every\.root: the file changed while it was opened"):
-        open_source(str(every))
+def test_nulls_and_nested_lists_in_a_dataset(every: Path) -> None:
+    dataset = Dataset([str(every)], labels=[1], select=["maybe", "met.pt", "Muon.pt"])
+    (chunk,) = dataset.chunks(100, shuffle=False)
+    maybe = ntuples.opened(every).read(["maybe"], 0, ALL)["maybe"]
+    assert isinstance(maybe, _rust.Masked)
+    nulls = np.asarray(maybe.mask) != maybe.valid_when
+    assert dataset.specs().counts["maybe"]["nulls"] == nulls.sum() > 0
+    np.testing.assert_array_equal(chunk.padding_mask[:, dataset.names.index("maybe")], nulls[chunk.entry])
 
 
 def test_damaged_pages_are_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from mlaas4hep.errors import BranchError
+from mlaas4hep.errors import BranchError, ReadError, SourceError
 from mlaas4hep.sources import Branch, list_trees
 from mlaas4hep.sources.baskets import BranchReader
 from mlaas4hep.sources.known import _named
@@ -283,3 +283,52 @@ def test_storage_of_real_files(shared_data: Path) -> None:
             assert set(tree.storage) <= {branch.name for branch in tree.branches}
     (nano, *_) = list_trees(str(shared_data / "formats/unroot_NanoAODv5_sample.root"))
     assert nano.storage["Muon_pt"].compression == "ZLIB(1)"
+
+
+def test_names_of_any_kind(tmp_path: Path, reader: str) -> None:
+    names = ["jet.pt", "jet/eta", "jet phi", "größe", "質量", "a[b]", "x;1"]
+    path = files.write(tmp_path / "a.root", {"Bäume": {name: np.arange(5) + n for n, name in enumerate(names)}})
+    source = files.opened(path)
+    assert source.tree == "Bäume"
+    assert list(source.schema()) == names
+    for number, (name, column) in enumerate(source.read(names, 1, 4).items()):
+        assert column.tolist() == [number + 1, number + 2, number + 3], name  # type: ignore[union-attr]
+
+
+def test_cycles_in_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / "a.root"
+    with uproot.recreate(path) as file:
+        for size in (2, 5, 3):
+            file.mktree("one/t", {"x": "int64"}).extend({"x": np.arange(size)})
+        file.mktree("two/t", {"x": "int64"}).extend({"x": np.arange(7)})
+    assert [(tree.name, tree.entries) for tree in list_trees(str(path))] == [("one/t", 3), ("two/t", 7)]
+    assert files.opened(path, "one/t").read(["x"], 0, 3)["x"].tolist() == [0, 1, 2]  # type: ignore[union-attr]
+    assert files.opened(path, "one/t;2").entries == 5
+
+
+def test_a_branch_with_fewer_entries(tmp_path: Path, reader: str) -> None:
+    """A branch that was filled less often than its tree says so where its entries end."""
+    path = files.write(tmp_path / "a.root", {"long": {"x": np.arange(9)}, "short": {"y": np.arange(5)}})
+    source, other = files.opened(path, "long"), files.opened(path, "short")
+    source._known.branches.update(other._known.branches)
+    assert source.read(["x", "y"], 2, 5)["y"].tolist() == [2, 3, 4]  # type: ignore[union-attr]
+    with pytest.raises(ReadError, match=r"a\.root: branch 'y' has only 5 entries, tree 'long' has 9"):
+        source.read(["x", "y"], 2, 9)
+
+
+def test_a_file_that_was_not_closed(tmp_path: Path) -> None:
+    """Without the list of its keys nothing in it can be found; cut off, it is truncated."""
+    path = tmp_path / "a.root"
+    with uproot.recreate(path) as file:
+        tree = file.mktree("events", {"x": "int64"})
+        for _ in range(4):
+            tree.extend({"x": np.arange(1000)})
+    data = path.read_bytes()
+    with uproot.open(path) as file:
+        keys = file.fSeekKeys
+    path.write_bytes(data[:keys] + bytes(len(data) - keys))
+    with pytest.raises(SourceError, match=r"a\.root: "):
+        files.opened(path)
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceError, match=r"a\.root: the ROOT file is truncated: \d+ bytes instead of \d+"):
+        files.opened(path)

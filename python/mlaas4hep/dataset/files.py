@@ -1,8 +1,11 @@
 """The files of a dataset as they were opened, and whether given specs fit them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlaas4hep import _rust
@@ -16,6 +19,9 @@ from mlaas4hep.sources.place import open_place
 from mlaas4hep.specs import Specs
 
 __all__ = ["File", "check_known", "check_made_with", "fingerprint", "fitting", "open_all"]
+
+OPENED_TOGETHER = 8
+"""Remote files that are opened at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +40,19 @@ def open_all(
     """Look into every file: its branches, its tree, how many entries it has and how many of them are used."""
     schemas: list[tuple[str, Mapping[str, Branch]]] = []
     found = []
-    for given in inputs:
-        try:
-            source = open_source(given.path, given.tree, reading=reading)
-        except SourceError as error:
-            bad.add(str(given), error, None)
-            continue
-        try:
-            schemas.append((given.path, source.schema()))
-            found.append((given, source.tree, source.entries))
-        finally:
-            source.close()
+    with closing(_looks(inputs, reading)) as looks:
+        for given, look in zip(inputs, looks, strict=True):
+            try:
+                schema, tree, entries = look()
+            except SourceError as error:
+                bad.add(str(given), error, None)
+                continue
+            schemas.append((given.path, schema))
+            found.append((given, tree, entries))
     if not found:
         raise SourceError(f"no file can be read: {bad}")
-    entries = [count for _, _, count in found]
-    used = entries if nevts == -1 else _rust.shares(entries, nevts)
+    counts = [count for _, _, count in found]
+    used = counts if nevts == -1 else _rust.shares(counts, nevts)
     return schemas, [File(*one, count) for one, count in zip(found, used, strict=True)]
 
 
@@ -70,6 +74,34 @@ def fingerprint(file: File, reading: Reading) -> list[object]:
             raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
         changed = [found.st_size, found.st_ino, found.st_mtime_ns]
     return [str(file.input), file.tree, file.entries, *changed]
+
+
+_Look = tuple[Mapping[str, Branch], str, int]
+
+
+def _look(given: Input, reading: Reading) -> _Look:
+    """The branches of one file, its tree and its entries."""
+    source = open_source(given.path, given.tree, reading=reading)
+    try:
+        return source.schema(), source.tree, source.entries
+    finally:
+        source.close()
+
+
+def _looks(inputs: Sequence[Input], reading: Reading) -> Generator[Callable[[], _Look]]:
+    """Yield for each file what looks into it; remote ones are looked into a few at a time, and wait together.
+
+    Local ones would wait for each other, since what takes time there is Python.
+    """
+    if not any(is_url(given.path) for given in inputs):
+        yield from (partial(_look, given, reading) for given in inputs)
+        return
+    executor = ThreadPoolExecutor(OPENED_TOGETHER, "mlaas4hep-open")
+    try:
+        futures = [executor.submit(_look, given, reading) for given in inputs]
+        yield from (future.result for future in futures)
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -96,6 +97,18 @@ def _lists(interpretation: Any, inner: Layout, flatten_nested: bool) -> Layout:
 
 def _numbers(interpretation: Any, flatten_nested: bool, stride: int = 0, skip: int = 0) -> Layout:
     """The layout of numbers: one an entry, or an array of fixed size."""
+    if type(interpretation) is uproot.AsDtype:
+        return _plain(interpretation.from_dtype, interpretation.to_dtype, flatten_nested, stride, skip)
+    return _sized(interpretation, flatten_nested, stride, skip)
+
+
+@lru_cache(1024)
+def _plain(stored: np.dtype[Any], dtype: np.dtype[Any], flatten_nested: bool, stride: int, skip: int) -> Layout:
+    """Of thousands of branches, in as many files, all but a few have one of some ten types."""
+    return _sized(uproot.AsDtype(stored, dtype), flatten_nested, stride, skip)
+
+
+def _sized(interpretation: Any, flatten_nested: bool, stride: int, skip: int) -> Layout:
     dtype = interpretation.to_dtype
     base, shape = dtype.subdtype or (dtype, ())
     if base.names is not None:

@@ -1,0 +1,36 @@
+"""Opening a file of 1,479 branches: what uproot alone takes to name them with their types, and what we add."""
+
+from pathlib import Path
+
+import uproot
+from mlaas4hep.sources import known, list_trees, open_source
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benches.files import nano_file
+from benches.race import Contestant, race
+
+
+def test_opening(folder: Path, benchmark: BenchmarkFixture) -> None:
+    path = str(nano_file(folder))
+
+    def by_uproot() -> dict[str, str]:
+        with uproot.open({path: None}, object_cache=None, array_cache=None) as file:
+            tree = file["Events"]
+            assert len(tree.keys()) == 1479
+            found: dict[str, str] = tree.typenames()
+            return found
+
+    def opened() -> dict[str, str]:
+        known._MEMORY._trees.clear()
+        source = open_source(path)
+        found = {name: branch.typename for name, branch in source.schema().items()}
+        source.close()
+        return found
+
+    assert opened() == by_uproot() == {branch.name: branch.typename for branch in list_trees(path)[0].branches}
+    contestants = [
+        Contestant("mlaas4hep, open a source", opened, 1479),
+        Contestant("mlaas4hep, list the trees", lambda: list_trees(path), 1479),
+        Contestant("uproot, open, keys and typenames", by_uproot, 1479),
+    ]
+    race("open a file of 1,479 branches, branches instead of events", contestants, benchmark)
