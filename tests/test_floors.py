@@ -35,9 +35,11 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 RESTRICTED = {
     "awkward": {"columns", "formulas", "sources"},
     "click": {"cli"},
+    "fastavro": {"sources"},
+    "h5py": {"sources"},
     "keras": {"frameworks", "sample"},
     "matplotlib": {"evaluation"},
-    "pyarrow": {"columns", "export", "formulas"},
+    "pyarrow": {"columns", "export", "formulas", "sources"},
     "rich": {"cli"},
     "sklearn": {"evaluation"},
     "tensorflow": {"frameworks"},

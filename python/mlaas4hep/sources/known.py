@@ -1,12 +1,11 @@
 """What uproot knows of the trees of a ROOT file, learned once."""
 
 import os
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 import uproot
@@ -15,15 +14,13 @@ from uproot.source.file import MultithreadedFileSource
 from mlaas4hep.errors import ParamsError, SourceError, first_line, nearest
 from mlaas4hep.sources.branch import Branch
 from mlaas4hep.sources.kinds import UNKNOWN, Layout, layouts_of
+from mlaas4hep.sources.memory import Memory
 from mlaas4hep.sources.native import NativeBranch, counters_of
 
 __all__ = ["Known", "known_tree", "known_trees"]
 
 TREES = {"TTree", "TNtuple", "TNtupleD"}
 NAMES_SHOWN = 20
-
-MOST_KEPT = 256
-"""Trees that are remembered, each by its name and as the only one: those of as many files as are open at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,30 +40,7 @@ class Known:
     natives: dict[str, NativeBranch] = field(default_factory=dict)
 
 
-class _Memory:
-    """Trees of files that were not changed since; the ones used last are kept."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._trees: OrderedDict[object, Known] = OrderedDict()
-
-    def get(self, key: object) -> Known | None:
-        """Return what is known under a key."""
-        with self._lock:
-            found = self._trees.pop(key, None)
-            if found is not None:
-                self._trees[key] = found
-            return found
-
-    def put(self, key: object, known: Known) -> None:
-        """Keep it."""
-        with self._lock:
-            self._trees[key] = known
-            while len(self._trees) > MOST_KEPT:
-                self._trees.popitem(last=False)
-
-
-_MEMORY = _Memory()
+_MEMORY: Memory[Known] = Memory()
 
 
 def known_tree(path: str, tree: str | None) -> Known:
