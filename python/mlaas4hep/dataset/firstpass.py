@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.columns import keep_all
+from mlaas4hep.columns import keep_all, split_nulls
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
 from mlaas4hep.dataset.files import File, check_known, check_made_with, fitting, open_all
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
 from mlaas4hep.dataset.preprocess import Cutter, compile_for, with_new
 from mlaas4hep.dataset.stream import CUT, LEFT_OUT, Events, open_again
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import ExpressionError, ParamsError, note
+from mlaas4hep.errors import BranchError, ExpressionError, ParamsError, note
 from mlaas4hep.inputs import Input
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sources import Column, Reading, choose_branches
@@ -245,7 +245,7 @@ class FirstPass:
         if not len(entries):
             return
         if self._identifier and self._found is None:
-            identifiers = [_flat(columns[name]) for name in self._identifier]
+            identifiers = [_identifier(columns[name], name, file.input.path, entries) for name in self._identifier]
             parts[entries] = self._parts(file, 0, len(entries), identifiers)
         else:
             first = int(entries[0])
@@ -253,7 +253,7 @@ class FirstPass:
         if self._found is not None:
             parts[entries] = self._found.events[file.input.number].parts[entries]
         elif column:
-            positions[entries] = column.add(_flat(columns[column.branch]), file.input.path, entries)
+            positions[entries] = column.add(columns[column.branch], file.input.path, entries)
             parts[entries[positions[entries] == MISSING]] = LEFT_OUT
 
     def _scan(
@@ -336,6 +336,10 @@ class FirstPass:
         return specs.with_files(entries, selected)
 
 
-def _flat(column: Column) -> NDArray[np.generic]:
-    assert isinstance(column, np.ndarray)
-    return column
+def _identifier(column: Column, name: str, path: str, entries: NDArray[np.int64]) -> NDArray[np.generic]:
+    """The values of an identifier, which every event must have."""
+    values, nulls = split_nulls(column)
+    if nulls.any():
+        entry = entries[int(np.argmax(nulls))]
+        raise BranchError(f"{path}: identifier {name!r} is missing in entry {entry}; every event must have one")
+    return values

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,7 +80,7 @@ class ParquetSource(TableSource):
         if meta.num_rows != edges[-1] or min(rows, default=0) < 0:
             self._close(place)
             raise SourceError(f"{place.path}: the Parquet file is damaged: its row groups do not add up to its events")
-        super().__init__(place, leaves, int(edges[-1]), edges)
+        super().__init__(place, leaves, int(edges[-1]), edges.tolist())
         self._threads = threads
         self._streams: dict[Columns, _Stream] = {}
         self._sizes = self._measure()

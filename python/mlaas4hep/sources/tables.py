@@ -98,15 +98,14 @@ class _Walk:
             yield Leaf(self._branch(name, type_, LIST in steps), self.field.name, steps)
 
     def _branch(self, name: str, type_: Any, jagged: bool) -> Branch:
-        typename = ((self.field.metadata or {}).get(TYPENAME) or b"").decode() or str(type_)
-        if jagged and TYPENAME not in (self.field.metadata or {}):
-            typename = f"list<{typename}>"
+        given = (self.field.metadata or {}).get(TYPENAME, b"").decode()
+        typename = given or (f"list<{type_}>" if jagged else str(type_))
         kind: Literal["flat", "jagged"] = "jagged" if jagged else "flat"
         if number := number_of(type_):
             return Branch(name, kind, number, typename, reader=self.reader)
         if is_string(type_) and not jagged:
             return Branch(name, "string", "", typename, why_not="strings", reader=self.reader)
-        return Branch(name, "other", "", typename, why_not=_why_not(type_, jagged))
+        return Branch(name, "other", "", typename, why_not=_why_not(type_, jagged, given))
 
 
 def number_of(type_: Any) -> str:
@@ -142,14 +141,14 @@ def _value_type(type_: Any) -> Any:
     return type_.value_type if coded else type_
 
 
-def _why_not(type_: Any, jagged: bool) -> str:
+def _why_not(type_: Any, jagged: bool, given: str) -> str:
     if _is_list(type_):
         return "nested lists"
     if pa.types.is_struct(type_):
         return "records without fields"
-    if jagged:
-        return "lists of strings" if is_string(type_) else f"lists of type {type_}"
-    return f"of type {type_}"
+    if jagged and is_string(type_):
+        return "lists of strings"
+    return f"of type {given}" if given else f"{'lists of' if jagged else 'of'} type {type_}"
 
 
 def to_column(array: Any, steps: Sequence[int], offsets: Offsets) -> Column:
@@ -254,5 +253,6 @@ def _numbers(array: Any) -> NDArray[Any]:
 def _strings(array: Any, nulls: Nulls) -> NDArray[Any]:
     found: NDArray[Any] = array.to_numpy(zero_copy_only=False)
     if nulls is not None:
-        found = np.where(nulls, None, found)
+        found = found.copy()
+        found[nulls] = None
     return found

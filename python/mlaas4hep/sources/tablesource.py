@@ -16,7 +16,7 @@ from mlaas4hep.sources.clusters import join
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.tables import Leaf, Offsets, to_column
 
-__all__ = ["TABLE", "PieceSource", "TableSource", "check_tree", "opening"]
+__all__ = ["TABLE", "PieceSource", "TableSource", "check_tree", "edges_of", "opening"]
 
 TABLE = "table"
 """The name of the one tree of a file whose format has no trees."""
@@ -47,6 +47,11 @@ def opening(path: str, format_: str) -> Iterator[None]:
         raise
     except Exception as error:  # whatever a library makes of damaged bytes
         raise SourceError(f"{path}: the {format_} file is truncated or damaged: {first_line(error)}") from error
+
+
+def edges_of(rows: list[int]) -> tuple[int, ...]:
+    """Return where pieces of so many events begin, and the end."""
+    return (0, *np.cumsum(rows, dtype=np.int64).tolist())
 
 
 class TableSource(ABC):
