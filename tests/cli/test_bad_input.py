@@ -54,12 +54,13 @@ def test_a_remote_file(invoke: Invoke) -> None:
 def test_not_a_root_file(invoke: Invoke, folder: Path) -> None:
     (folder / "a.root").write_text("jetPt,jetEta\n1,2\n")
     message = refused(invoke, "specs", "--files", "a.root")
-    assert message == "a.root: this is not a ROOT file; this version reads ROOT files with TTrees"
+    assert message.startswith("a.root: this is ROOT by its name, but not by its content; formats that can be read are")
 
 
 def test_an_empty_file(invoke: Invoke, folder: Path) -> None:
     (folder / "a.root").touch()
-    assert refused(invoke, "specs", "--files", "a.root") == "a.root: the file is empty; it should be a ROOT file"
+    message = refused(invoke, "specs", "--files", "a.root")
+    assert message.startswith("a.root: the file is empty; it should be one of ")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])

@@ -9,7 +9,7 @@ from mlaas4hep.cli import options
 from mlaas4hep.inputs import Input, resolve
 from mlaas4hep.sources import TreeInfo, find, list_trees, open_source
 
-HELP = """List the trees and branches of a ROOT file.
+HELP = """List the trees and branches of a file.
 
 \b
 Example:
@@ -18,7 +18,7 @@ Example:
 
 Of each branch: its kind (flat: one number an event; jagged: a list of
 numbers), its type, the type that the file gives it, what reads it
-(mlaas4hep itself, or uproot and why), and why it would not be an input of a
+(mlaas4hep itself or a library; where that is uproot, why), and why it would not be an input of a
 model, if so. With :tree behind the file, of that tree only.
 """
 
@@ -28,7 +28,7 @@ model, if so. With :tree behind the file, of that tree only.
 @options.as_json
 @options.debug
 def inspect(file: str, as_json: bool) -> None:
-    """List the trees and branches of a ROOT file."""
+    """List the trees and branches of a file."""
     from mlaas4hep.cli.tables import trees_table
 
     found = {given.path: _trees(given) for given in resolve([file], find=find)}

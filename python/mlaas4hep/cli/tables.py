@@ -65,7 +65,7 @@ def trees_table(path: str, trees: Sequence[TreeInfo]) -> None:
     console = _console()
     for tree in trees:
         console.print(f"{path}:{tree.name}  {tree.entries:,} events, {len(tree.branches):,} branches", style="bold")
-        table = _table("branch", "kind", "type", "C++ type", "read by", "no input because")
+        table = _table("branch", "kind", "type", "type in the file", "read by", "no input because")
         for branch in tree.branches:
             reader = f"uproot: {branch.why_uproot}" if branch.reader == "uproot" else branch.reader
             table.add_row(branch.name, branch.kind, branch.type, branch.typename, reader, branch.why_not)

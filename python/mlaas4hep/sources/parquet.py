@@ -159,7 +159,7 @@ class ParquetSource(TableSource):
         stream = self._streams.pop(columns, None)
         if stream is None or stream.next > start or start - stream.next > stream.size:
             stream = self._begin(columns, start)
-        parts = self._take(stream, start - stream.next, stop - start)
+        parts = self._take(stream, columns, start - stream.next, stop - start)
         while len(self._streams) >= LASTS:
             del self._streams[next(iter(self._streams))]
         if stop < self.entries:
@@ -190,13 +190,19 @@ class ParquetSource(TableSource):
         if run:
             yield run
 
-    def _take(self, stream: _Stream, skip: int, count: int) -> list[Any]:
+    def _next(self, stream: _Stream, columns: Columns) -> Any:
+        """The next batch; an error names the entries of this, which may be more than are asked for."""
+        try:
+            return next(stream.batches)
+        except Exception as error:  # whatever pyarrow makes of damaged bytes
+            stop = min(stream.next + stream.size, self.entries)
+            raise self._damaged(columns, stream.next, stop, error) from error
+
+    def _take(self, stream: _Stream, columns: Columns, skip: int, count: int) -> list[Any]:
         """The next events of a stream, after some that are skipped."""
         parts = []
         while count:
-            batch = stream.left.pop() if stream.left else next(stream.batches, None)
-            if batch is None:
-                raise ValueError(f"the file ends {count} events too early")
+            batch = stream.left.pop() if stream.left else self._next(stream, columns)
             used = min(len(batch), skip or count)
             if used < len(batch):
                 stream.left.append(batch.slice(used))

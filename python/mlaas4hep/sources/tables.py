@@ -200,14 +200,12 @@ def _nulls(array: Any) -> Nulls:
 
 
 def _plain(array: Any) -> Any:
-    """The array without a dictionary or runs, and lists with offsets in the place of views."""
+    """The array without a dictionary or runs."""
     type_ = array.type
     if pa.types.is_dictionary(type_):
         return _plain(array.dictionary_decode())
     if pa.types.is_run_end_encoded(type_):
         return _plain(pc.run_end_decode(array))
-    if pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_):
-        return array.cast(pa.large_list(type_.value_field))
     return array
 
 
@@ -217,6 +215,9 @@ def _unpack(array: Any) -> tuple[NDArray[Any], Any]:
         size = array.type.list_size
         edges: NDArray[Any] = np.arange(len(array) + 1, dtype=np.int64) * size
         return edges, array.values.slice(array.offset * size, len(array) * size)
+    if pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
+        lengths = pc.fill_null(pc.list_value_length(array), 0)
+        return np.concatenate([[0], np.cumsum(lengths.to_numpy(), dtype=np.int64)]), array.flatten()
     edges = array.offsets.to_numpy() if len(array) else np.zeros(1, np.int64)
     first, last = int(edges[0]), int(edges[-1])
     if last < first:

@@ -130,11 +130,14 @@ class TableSource(ABC):
         except MLaaSError:
             raise
         except Exception as error:  # whatever a library makes of damaged bytes
-            where = f"column{'s' * (len(columns) > 1)} {_shorten(columns)}, entries {start} to {stop}"
-            raise ReadError(f"{self.path}: {where}: the data are damaged ({first_line(error)})") from error
+            raise self._damaged(columns, start, stop, error) from error
         finally:
             others = self.seconds["fetching"] + self.seconds["decompression"] - before
             self.seconds["decoding"] += perf_counter() - begin - others
+
+    def _damaged(self, columns: Columns, start: int, stop: int, error: Exception) -> ReadError:
+        where = f"column{'s' * (len(columns) > 1)} {_shorten(columns)}, entries {start} to {stop}"
+        return ReadError(f"{self.path}: {where}: the data are damaged ({first_line(error)})")
 
     def _check(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.entries:
