@@ -128,7 +128,7 @@ class _Learner:
                 if found is None or found[1] in self._declared.names or found[1] in self._why_not:
                     raise self._error(first_line(error), block, data) from None
                 line = _lines(block, data)[int(found[4])][0]
-                self._why_not[found[1]] = f"now a {found[2]}, now a {found[3]} as in line {line}"
+                self._why_not[found[1]] = f"now {found[2]}, now {found[3]} as in line {line}"
                 data = _without(data, found[1])
 
     def _error(self, message: str, block: Block, data: bytes) -> SourceError:
