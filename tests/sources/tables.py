@@ -91,7 +91,7 @@ def write_hdf5(columns: Mapping[str, Any], path: Path, rows: Rows) -> Path:
 def plain(column: Column) -> list[Any]:
     """A column as a list with None for what is null."""
     if isinstance(column, np.ndarray):
-        return column.tolist()
+        return list(column.tolist())
     if isinstance(column, tuple):
         offsets, content = column
         values = plain(content)

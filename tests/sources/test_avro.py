@@ -140,7 +140,7 @@ def test_a_damaged_block(tmp_path: Path) -> None:
 def test_no_records(tmp_path: Path) -> None:
     path = tmp_path / "a.avro"
     with path.open("wb") as file:
-        fastavro.writer(file, "int", [1, 2])  # type: ignore[arg-type]
+        fastavro.writer(file, "int", [1, 2])
     with pytest.raises(SourceError, match="the events of the Avro file are no records"):
         open_source(str(path))
 

@@ -119,7 +119,7 @@ class AvroSource(PieceSource):
     def _piece(self, number: int, columns: Columns) -> Any:
         start, stop, _ = self._known.pieces[number]
         data = io.BytesIO(self._known.header + self._place.read(start, stop - start))
-        records = list(self._fastavro.reader(data))
+        records: list[Any] = list(self._fastavro.reader(data))
         types = [_readable(self._known.schema.field(name).type) for name in columns]
         arrays = [pa.array([one[name] for one in records], type_) for name, type_ in zip(columns, types, strict=True)]
         return pa.table(arrays, names=list(columns))

@@ -61,6 +61,8 @@ class ParquetSource(TableSource):
     any other one begins at its row group.
     """
 
+    decoded = True
+
     def __init__(self, place: Place, threads: int | None, reading: Reading) -> None:
         self._remote = is_url(place.path)
         self._bytes: Any = None

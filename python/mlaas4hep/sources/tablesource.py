@@ -61,6 +61,8 @@ class TableSource(ABC):
     """
 
     tree = TABLE
+    decoded = False
+    """Whether pyarrow makes all buffers itself, so that none is as it was in the file."""
 
     def __init__(self, place: Place, leaves: dict[str, Leaf], entries: int, edges: Sequence[int]) -> None:
         self.path = place.path
@@ -98,7 +100,7 @@ class TableSource(ABC):
                 raise ValueError(f"there are {len(table)} events instead of {stop - start}")
             offsets, found = Offsets(), {}
             for name, leaf in leaves.items():
-                found[name] = to_column(table.column(leaf.column), leaf.steps, offsets)
+                found[name] = to_column(table.column(leaf.column), leaf.steps, offsets, decoded=self.decoded)
             return found
 
     def close(self) -> None:
