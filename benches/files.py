@@ -1,13 +1,15 @@
-"""ROOT files of the shape of ``data.py``, written once into a folder and kept there."""
+"""ROOT and Parquet files of the shape of ``data.py``, written once into a folder and kept there."""
 
 import os
 from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import uproot
 
-from benches.data import generate
+from benches.data import Columns, generate
 
 SMALL, LARGE = 8_000, 100_000
 """Events of a basket: 25 or 2 baskets a branch in a file of 200,000 events."""
@@ -31,6 +33,28 @@ def root_file(folder: Path, events: int, basket: int, seed: int = 1, codec: str 
             file["events"].extend(file_columns)
     draft.rename(path)
     return path
+
+
+def parquet_file(folder: Path, events: int, group: int = LARGE, seed: int = 1) -> Path:
+    """Return a Parquet file of row groups of so many events, with pyarrow's own settings."""
+    path = folder / f"{events}-{group}-{seed}.parquet"
+    if path.exists():
+        return path
+    tables = [arrow_table(generate(min(group, events - start), seed=seed + start)) for start in range(0, events, group)]
+    pq.write_table(pa.concat_tables(tables), path, row_group_size=group)
+    return path
+
+
+def arrow_table(columns: Columns) -> pa.Table:
+    """Return columns as an Arrow table."""
+    return pa.table(
+        {
+            name: pa.ListArray.from_arrays(pa.array(column[0], pa.int32()), pa.array(column[1]))
+            if isinstance(column, tuple)
+            else pa.array(column)
+            for name, column in columns.items()
+        }
+    )
 
 
 def nano_file(folder: Path, events: int = 1000, branches: int = 1479) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from mlaas4hep import _rust
 from mlaas4hep.errors import ColumnError
 
-__all__ = ["adapt", "adapt_data", "is_arrow", "keep", "keep_all", "slice_column", "survivors"]
+__all__ = ["adapt", "adapt_data", "is_arrow", "keep", "keep_all", "slice_column", "split_nulls", "survivors"]
 
 
 def adapt_data(data: object) -> dict[str, object]:
@@ -187,6 +187,13 @@ def slice_column(column: Any, start: int, stop: int) -> Any:
             slice_column(column.values, start, stop), column.mask[start:stop], valid_when=column.valid_when
         )
     return column[start:stop]
+
+
+def split_nulls(column: Any) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """Return the values of a flat column of a source, and which of them are null."""
+    if isinstance(column, _rust.Masked):
+        return column.values, np.asarray(column.mask, np.bool_) != column.valid_when
+    return column, np.zeros(len(column), np.bool_)
 
 
 def _places(offsets: "np.ndarray[Any, Any]", passed: "np.ndarray[Any, Any]") -> tuple[Any, Any]:

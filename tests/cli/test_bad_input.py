@@ -56,7 +56,7 @@ def test_a_remote_file(invoke: Invoke) -> None:
 def test_not_a_root_file(invoke: Invoke, folder: Path) -> None:
     (folder / "a.root").write_text("jetPt,jetEta\n1,2\n")
     message = refused(invoke, "specs", "--files", "a.root")
-    assert message.startswith("a.root: this is ROOT by its name, but not by its content; formats that can be read are ")
+    assert message.startswith("a.root: this is ROOT by its name, but not by its content; formats that can be read are")
 
 
 def test_an_empty_file(invoke: Invoke, folder: Path) -> None:

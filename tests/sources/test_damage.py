@@ -46,19 +46,30 @@ def test_an_empty_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "what"),
     [
-        (b"jetPt,jetEta\n1,2\n", "not a ROOT file"),
-        (b"PAR1....", "a Parquet file"),
-        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-        (b"ARROW1\0\0", "an Arrow file"),
-        (b"<!doctype html>", "a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"jetPt,jetEta\n1,2\n", "this is ROOT by its name, but not by its content"),
+        (b"\x93NUMPY", "this is a NumPy file"),
+        (b"FEA1", "this is a Feather file of version 1; write it again as Feather 2"),
+        (b"<!doctype html>", "this is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "this is a Git LFS pointer"),
     ],
 )
 def test_another_format(head: bytes, what: str, tmp_path: Path) -> None:
     path = tmp_path / "a.root"
     path.write_bytes(head)
-    assert f"this is {what}" in refused(path) or what in refused(path)
-    with pytest.raises(SourceError, match="this version reads ROOT files with TTrees"):
+    assert what in refused(path)
+    with pytest.raises(SourceError, match="formats that can be read are Arrow, Avro, CSV, HDF5, JSON lines, Parquet"):
+        list_trees(str(path))
+
+
+@pytest.mark.parametrize(
+    ("head", "format_"),
+    [(b"PAR1....", "Parquet"), (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"ARROW1\0\0", "Arrow"), (b"Obj\x01\0", "Avro")],
+)
+def test_the_content_tells_the_format(head: bytes, format_: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.root"
+    path.write_bytes(head)
+    assert f"the {format_} file is truncated or damaged" in refused(path)
+    with pytest.raises(SourceError, match=f"the {format_} file is truncated or damaged"):
         list_trees(str(path))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlaas4hep.sources import known, open_source
+from mlaas4hep.sources import known, memory, open_source
 
 from tests.sources.files import write
 
@@ -39,7 +39,7 @@ def test_a_removed_file_is_not_there(tmp_path: Path) -> None:
 
 
 def test_not_everything_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "MOST_KEPT", 2)
+    monkeypatch.setattr(memory, "MOST_KEPT", 2)
     paths = [str(write(tmp_path / f"{name}.root", {"events": {"x": np.arange(5)}})) for name in "abc"]
     for path in paths:
         open_source(path).close()

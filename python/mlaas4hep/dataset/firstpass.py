@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.columns import keep_all
+from mlaas4hep.columns import keep_all, split_nulls
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
 from mlaas4hep.dataset.files import (
@@ -26,7 +26,7 @@ from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
 from mlaas4hep.dataset.stream import CUT, LEFT_OUT, LOST, Events, open_again
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import ExpressionError, ParamsError, ReadError, SourceError, note
+from mlaas4hep.errors import BranchError, ExpressionError, ParamsError, SourceError, note
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Column, choose_branches
 from mlaas4hep.specs import Specs
@@ -278,7 +278,7 @@ class FirstPass:
         if not len(entries):
             return
         if self._identifier and self._found is None:
-            identifiers = [self._present(file, name, columns[name], entries) for name in self._identifier]
+            identifiers = [_identifier(columns[name], name, file.input.path, entries) for name in self._identifier]
             parts[entries] = self._parts(file, 0, len(entries), identifiers)
         else:
             first = int(entries[0])
@@ -288,14 +288,6 @@ class FirstPass:
         elif column:
             positions[entries] = column.add(columns[column.branch], file.input.path, entries)
             parts[entries[positions[entries] == MISSING]] = LEFT_OUT
-
-    def _present(self, file: File, name: str, column: Column, entries: NDArray[np.int64]) -> NDArray[np.generic]:
-        """An identifier, which every event must have."""
-        if isinstance(column, _rust.Masked):
-            at = int(entries[np.argmax(column.mask != column.valid_when)])
-            raise ReadError(f"{file.input.path}: identifier {name!r} has no value in entry {at}; every event needs one")
-        assert isinstance(column, np.ndarray)
-        return column
 
     def _scan(
         self,
@@ -387,3 +379,12 @@ class FirstPass:
             selected[name] = (counts[0] + before[0], counts[1] + before[1], counts[2] + before[2])
         bad = {bad.file: (bad.reason, bad.lost) for bad in self.bad.found.values()}
         return specs.with_files(entries, selected).with_bad_files(bad)
+
+
+def _identifier(column: Column, name: str, path: str, entries: NDArray[np.int64]) -> NDArray[np.generic]:
+    """The values of an identifier, which every event must have."""
+    values, nulls = split_nulls(column)
+    if nulls.any():
+        entry = entries[int(np.argmax(nulls))]
+        raise BranchError(f"{path}: identifier {name!r} is missing in entry {entry}; every event must have one")
+    return values

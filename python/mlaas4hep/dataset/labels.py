@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep._rust import Masked
+from mlaas4hep.columns import split_nulls
 from mlaas4hep.errors import ParamsError
 from mlaas4hep.sources import Column
 
@@ -71,20 +71,17 @@ class LabelColumn:
         self.branch = branch
         self.found: dict[Label, int] = {}
 
-    def add(self, column: Column, where: str, entries: NDArray[np.int64]) -> NDArray[np.int32]:
+    def add(self, given: Column, where: str, entries: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the positions of some events' labels, ``MISSING`` where there is none.
 
         ``where`` names their file and ``entries`` their entries, for errors.
         """
-        values: Column = column.values if isinstance(column, Masked) else column
-        absent = column.mask != column.valid_when if isinstance(column, Masked) else None
-        column = values
-        assert isinstance(column, np.ndarray)
+        column, nulls = split_nulls(given)
         if column.dtype.kind in "OU":
             present = np.array([bool(value) for value in column], np.bool_)
             values = np.where(present, column, "").astype(str)
         else:
-            present = np.isfinite(column) if absent is None else np.isfinite(column) & ~absent
+            present = np.isfinite(column) & ~nulls
             values = self._whole(np.where(present, column, np.zeros(1, column.dtype)), where, entries)
         distinct, inverse = np.unique(values, return_inverse=True)
         used = np.bincount(inverse[present], minlength=len(distinct)) > 0

@@ -31,7 +31,7 @@ class Branch:
     ``type`` is NumPy's name of the type of a number, empty for strings and others; ``typename`` is the
     file's own. ``counter`` tells that the branch only counts the entries of jagged ones. ``why_not`` is
     empty for an input, else it says why the branch is none. ``reader`` is what reads it: ``mlaas4hep``, the core, or
-    ``uproot``, and then ``why_uproot`` says why.
+    another library, and where that is ``uproot``, ``why_uproot`` says why.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Branch:
     typename: str
     counter: bool = False
     why_not: str = ""
-    reader: Literal["mlaas4hep", "uproot", ""] = ""
+    reader: str = ""
     why_uproot: str = ""
 
 

@@ -16,7 +16,10 @@ from mlaas4hep.sources.place import Place, open_place
 if TYPE_CHECKING:
     from mlaas4hep.sources import Source
 
-__all__ = ["Format", "format_of"]
+__all__ = ["Format", "format_of", "from_module"]
+
+Opener = Callable[[str, str | None, int | None, Reading], "Source"]
+Lister = Callable[[str, Reading], list[TreeInfo]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,24 @@ class Format:
     """
 
     name: str
-    open: "Callable[[str, str | None, int | None, Reading], Source]"
-    list_trees: Callable[[str, Reading], list[TreeInfo]]
+    open: "Opener"
+    list_trees: "Lister"
     magic: tuple[bytes, ...] = ()
     suffixes: tuple[str, ...] = ()
+
+
+def from_module(name: str) -> "tuple[Opener, Lister]":
+    """Return ``open`` and ``list_trees`` of a module of ``mlaas4hep.sources``, which is loaded by the first call."""
+
+    def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading) -> "Source":
+        source: Source = importlib.import_module(f"mlaas4hep.sources.{name}").open_tree(path, tree, threads, reading)
+        return source
+
+    def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
+        trees: list[TreeInfo] = importlib.import_module(f"mlaas4hep.sources.{name}").list_trees(path, reading)
+        return trees
+
+    return open_tree, list_trees
 
 
 OTHERS = {

@@ -1,10 +1,9 @@
 """What uproot knows of the trees and RNTuples of a ROOT file, learned once."""
 
 import os
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from threading import Lock
 from typing import Any, Literal
 
 import uproot
@@ -13,6 +12,7 @@ from mlaas4hep.errors import MLaaSError, ParamsError, SourceError, first_line, n
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch
 from mlaas4hep.sources.kinds import UNKNOWN, Layout, layouts_of
+from mlaas4hep.sources.memory import Memory
 from mlaas4hep.sources.native import NativeBranch, counters_of
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.placesource import PlaceSource
@@ -23,9 +23,6 @@ __all__ = ["Known", "known_tree", "known_trees"]
 NTUPLE = "ROOT::RNTuple"
 TREES = {"TTree", "TNtuple", "TNtupleD", NTUPLE}
 NAMES_SHOWN = 20
-
-MOST_KEPT = 256
-"""Trees that are remembered, each by its name and as the only one: those of as many files as are open at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,30 +39,7 @@ class Known:
     natives: dict[str, NativeBranch] = field(default_factory=dict)
 
 
-class _Memory:
-    """Trees of files that were not changed since; the ones used last are kept."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._trees: OrderedDict[object, Known | KnownNTuple] = OrderedDict()
-
-    def get(self, key: object) -> Known | KnownNTuple | None:
-        """Return what is known under a key."""
-        with self._lock:
-            found = self._trees.pop(key, None)
-            if found is not None:
-                self._trees[key] = found
-            return found
-
-    def put(self, key: object, known: Known | KnownNTuple) -> None:
-        """Keep it."""
-        with self._lock:
-            self._trees[key] = known
-            while len(self._trees) > MOST_KEPT:
-                self._trees.popitem(last=False)
-
-
-_MEMORY = _Memory()
+_MEMORY: Memory[Known | KnownNTuple] = Memory()
 
 
 def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | KnownNTuple:

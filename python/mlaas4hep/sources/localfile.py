@@ -1,6 +1,7 @@
 """Bytes of a local file."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -35,6 +36,9 @@ class LocalFile:
             raise SourceError(f"{path}: cannot be opened: {error.strerror or error}") from None
         self._open = True
         found = os.fstat(self._number)
+        if stat.S_ISDIR(found.st_mode):
+            self.close()
+            raise SourceError(f"{path}: cannot be opened: this is a folder")
         self.size, self.modified = found.st_size, found.st_mtime_ns
         self.stamp = (found.st_dev, found.st_ino, found.st_mtime_ns)
 
