@@ -23,14 +23,19 @@ def by_uproot(monkeypatch: pytest.MonkeyPatch) -> None:
 SERVERS: dict[str, type[Server]] = {"root": XRootDServer, "http": HttpServer}
 
 
-def make(protocol: str) -> Server:
-    """A server, not started; skip where it cannot be."""
+def needs(protocol: str) -> None:
+    """Skip where there is no server or no client of a protocol."""
     if protocol == "root":
         pytest.importorskip("fsspec_xrootd", reason="needs mlaas4hep[xrootd]")
         if XRootDServer.program is None:
             pytest.skip("needs xrootd, of Debian's xrootd-server")
     else:
         pytest.importorskip("aiohttp", reason="needs mlaas4hep[http]")
+
+
+def make(protocol: str) -> Server:
+    """A server, not started; skip where it cannot be."""
+    needs(protocol)
     return SERVERS[protocol]()
 
 

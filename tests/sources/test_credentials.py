@@ -13,7 +13,7 @@ from mlaas4hep.sources import Reading, open_source
 from mlaas4hep.sources.credentials import found_credentials
 
 from tests.servers import XRootDServer
-from tests.sources.conftest import make
+from tests.sources.conftest import needs
 
 NOW = datetime.now(UTC)
 SEQUENCE, INTEGER, UTC_TIME, TIME, VERSION = 0x30, 2, 0x17, 0x18, 0xA0
@@ -129,7 +129,7 @@ def test_tokens_of_other_kinds(given: str, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture(scope="module")
 def locked() -> Iterator[XRootDServer]:
     """A server that wants credentials."""
-    make("root").__exit__(None, None, None)
+    needs("root")
     with XRootDServer(locked=True) as server:
         (server.folder / "a.root").write_bytes(b"root" + bytes(100))
         yield server

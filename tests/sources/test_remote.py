@@ -18,7 +18,7 @@ from mlaas4hep.sources import Reading, find, known, list_trees, open_source
 from mlaas4hep.sources.remote import RemoteFile
 
 from tests.servers import HttpServer, Server, XRootDServer, free_port, silent
-from tests.sources.conftest import make
+from tests.sources.conftest import make, needs
 from tests.sources.files import assert_equal, opened, write_events
 
 h5py: Any = pytest.importorskip("h5py", reason="needs h5py")
@@ -207,7 +207,7 @@ def test_nobody_listens(server: Server) -> None:
 
 @pytest.mark.parametrize("protocol", ["root", "http"])
 def test_a_server_that_does_not_answer(protocol: str) -> None:
-    make(protocol).kill()
+    needs(protocol)
     with silent() as port:
         begin = time.monotonic()
         url = f"{protocol}://127.0.0.1:{port}//x.root"

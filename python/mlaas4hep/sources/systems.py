@@ -145,8 +145,9 @@ def _set_up_xrootd(reading: Reading) -> None:
         "TimeoutResolution": 1,
         "StreamErrorWindow": 0,
     }
+    put: Callable[[str, int], object] = env.EnvPutInt
     for name, value in settings.items():
-        env.EnvPutInt(name, value)  # type: ignore[no-untyped-call]
+        put(name, value)
 
 
 def _close_quietly(handles: Any) -> None:
