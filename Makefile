@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 OUT ?= mlaas4hep-demo
+comma := ,
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 export PIP_QUIET := 1
@@ -30,7 +31,7 @@ help: ## list the targets
 demo: $(VENV)/built $(VENV)/keras ## the main job on sample data, with training
 	$(BIN)/mlaas4hep demo --out $(OUT)
 
-test: $(VENV)/built $(VENV)/keras $(VENV)/tools ## all tests, Rust and Python
+test: $(VENV)/built $(VENV)/extras $(VENV)/tools ## all tests, Rust and Python
 	cargo test --workspace --quiet
 	$(BIN)/pytest --cov
 
@@ -41,12 +42,12 @@ lint: $(VENV)/tools $(BIN)/actionlint rust-toolchain ## formatting and lints
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(BIN)/actionlint .github/workflows/*.yml
 
-types: $(VENV)/built $(VENV)/keras $(VENV)/tools ## mypy, and the stub of the extension against the extension
+types: $(VENV)/built $(VENV)/extras $(VENV)/tools ## mypy, and the stub of the extension against the extension
 	$(BIN)/mypy
 	$(BIN)/python -c 'import mlaas4hep._rust'
 	$(BIN)/stubtest mlaas4hep._rust
 
-bench: $(VENV)/built $(VENV)/tools $(VENV)/rivals ## how fast, in ratios to rivals; numbers as JSON in benches.json
+bench: $(VENV)/built $(VENV)/extras $(VENV)/tools $(VENV)/rivals ## how fast, in ratios to rivals; numbers as JSON in benches.json
 	cargo bench --package mlaas4hep-core --bench core
 	cargo bench --package mlaas4hep-root --bench root
 	$(BIN)/pytest benches -s --benchmark-json=benches.json
@@ -85,6 +86,12 @@ $(VENV)/built: $(VENV)/created pyproject.toml constraints.txt $(RUST)
 
 $(VENV)/keras: $(VENV)/built pyproject.toml constraints.txt
 	$(PIP) install 'mlaas4hep[keras]'
+	@touch $@
+
+EXTRAS := avro,hdf5,hist,http$(if $(filter Linux,$(shell uname -s)),$(comma)xrootd)
+
+$(VENV)/extras: $(VENV)/keras
+	$(PIP) install 'mlaas4hep[$(EXTRAS)]'
 	@touch $@
 
 $(VENV)/tools: $(VENV)/created pyproject.toml constraints.txt
