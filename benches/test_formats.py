@@ -17,7 +17,7 @@ from benches.race import Contestant, race
 from benches.rivals import affine
 from benches.test_pass import scanned
 
-EVENTS, CHUNK, THREADS = 1_000_000, 20_000, 2
+EVENTS, FEWER, CHUNK, THREADS = 1_000_000, 200_000, 20_000, 2
 
 
 def chunks(path: Path, specs: m.Specs) -> int:
@@ -96,12 +96,12 @@ def test_parquet_to_chunks(folder: Path, benchmark: BenchmarkFixture) -> None:
 
 def test_against_weaver(folder: Path, benchmark: BenchmarkFixture) -> None:
     pytest.importorskip("weaver")
-    path = parquet_file(folder, EVENTS)
+    path = parquet_file(folder, FEWER)
     specs = scanned(path)
     loader = WeaverLoader(path, specs)
     assert_equal(path, specs, loader)
     contestants = [
-        Contestant("mlaas4hep, Parquet to chunks with masks", lambda: chunks(path, specs), EVENTS),
-        Contestant("weaver-core, Parquet to padded arrays", loader, EVENTS),
+        Contestant("mlaas4hep, Parquet to chunks with masks", lambda: chunks(path, specs), FEWER),
+        Contestant("weaver-core, Parquet to padded arrays", loader, FEWER),
     ]
-    race(f"a pass over {EVENTS} events, Parquet, {THREADS} threads", contestants, benchmark, rounds=5)
+    race(f"a pass over {FEWER} events, Parquet, {THREADS} threads", contestants, benchmark, rounds=3)
