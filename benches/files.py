@@ -35,14 +35,25 @@ def root_file(folder: Path, events: int, basket: int, seed: int = 1, codec: str 
     return path
 
 
-def parquet_file(folder: Path, events: int, group: int = LARGE, seed: int = 1) -> Path:
+def parquet_file(folder: Path, events: int, group: int = LARGE, seed: int = 1, nullable: bool = True) -> Path:
     """Return a Parquet file of row groups of so many events, with pyarrow's own settings."""
-    path = folder / f"{events}-{group}-{seed}.parquet"
+    path = folder / f"{events}-{group}-{seed}-{nullable}.parquet"
     if path.exists():
         return path
     tables = [arrow_table(generate(min(group, events - start), seed=seed + start)) for start in range(0, events, group)]
-    pq.write_table(pa.concat_tables(tables), path, row_group_size=group)
+    table = pa.concat_tables(tables)
+    pq.write_table(table if nullable else table.cast(_required(table.schema)), path, row_group_size=group)
     return path
+
+
+def _required(schema: pa.Schema) -> pa.Schema:
+    """The schema of columns that promise to have no nulls."""
+    fields = []
+    for field in schema:
+        if pa.types.is_list(field.type):
+            field = field.with_type(pa.list_(pa.field("element", field.type.value_type, nullable=False)))
+        fields.append(field.with_nullable(False))
+    return pa.schema(fields)
 
 
 def arrow_table(columns: Columns) -> pa.Table:

@@ -1,5 +1,6 @@
 """Passes over Parquet files: chunks against pyarrow's reading alone, and against weaver-core's loader."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from benches.race import Contestant, race
 from benches.rivals import affine
 from benches.test_pass import scanned
 
-EVENTS, CHUNK, THREADS = 1_000_000, 20_000, 2
+EVENTS, FEWER, CHUNK, THREADS = 1_000_000, 200_000, 20_000, 2
 
 
 def chunks(path: Path, specs: m.Specs) -> int:
@@ -25,10 +26,15 @@ def chunks(path: Path, specs: m.Specs) -> int:
     return sum(len(chunk.data) for chunk in m.Dataset(path, specs=specs, threads=THREADS).chunks(CHUNK))
 
 
-class WeaverLoader:
-    """weaver-core's loader without its loop over batches, which needs PyTorch: its reading, then its fused padding.
+BATCH = 1024
+"""Events of a batch of weaver-core's loader."""
 
-    ``ImportError`` where it is absent. Flat branches are lists of one there; here they are stacked as its loader does.
+
+class WeaverLoader:
+    """weaver-core's loader, put together from its parts, since the whole of it needs PyTorch.
+
+    A call reads a file and pads it, by its fused kernel where no column can be null; ``batches`` hands the events out
+    as the loader does, one by one, and stacks them. ``ImportError`` where it is absent.
     """
 
     def __init__(self, path: Path, specs: m.Specs) -> None:
@@ -53,6 +59,16 @@ class WeaverLoader:
             params = self._params[name]
             flat[:, index] = (np.asarray(table[name]) - params["center"]) * params["scale"]
         return [flat, *(self._stack(table, names) for names in self._groups)]
+
+    def batches(self) -> int:
+        """Read a file, and stack its events into batches; return how many events there were."""
+        arrays = self()
+        events = ([array[number] for array in arrays] for number in range(len(arrays[0])))
+        seen = 0
+        while batch := list(islice(events, BATCH)):
+            stacked = [np.stack(parts) for parts in zip(*batch, strict=True)]
+            seen += len(stacked[0])
+        return seen
 
     def _stack(self, table: Any, names: list[str]) -> NDArray[np.float32]:
         """A collection in one call where its columns cannot be null, else a column at a time, as its loader does it."""
@@ -94,14 +110,17 @@ def test_parquet_to_chunks(folder: Path, benchmark: BenchmarkFixture) -> None:
     race(f"a pass over {EVENTS} events, Parquet, {THREADS} threads", contestants, benchmark)
 
 
-def test_against_weaver(folder: Path, benchmark: BenchmarkFixture) -> None:
+@pytest.mark.parametrize("nullable", [True, False], ids=["columns that may be null", "columns that may not"])
+def test_against_weaver(nullable: bool, folder: Path, benchmark: BenchmarkFixture) -> None:
     pytest.importorskip("weaver")
-    path = parquet_file(folder, EVENTS)
+    path = parquet_file(folder, FEWER, nullable=nullable)
     specs = scanned(path)
     loader = WeaverLoader(path, specs)
     assert_equal(path, specs, loader)
     contestants = [
-        Contestant("mlaas4hep, Parquet to chunks with masks", lambda: chunks(path, specs), EVENTS),
-        Contestant("weaver-core, Parquet to padded arrays", loader, EVENTS),
+        Contestant("mlaas4hep, Parquet to chunks with masks", lambda: chunks(path, specs), FEWER),
+        Contestant("weaver-core, Parquet to batches", loader.batches, FEWER),
+        Contestant("weaver-core, its reading and padding", loader, FEWER),
     ]
-    race(f"a pass over {EVENTS} events, Parquet, {THREADS} threads", contestants, benchmark, rounds=5)
+    kind = "may be null" if nullable else "have no nulls"
+    race(f"a pass over {FEWER} events, Parquet, columns {kind}, {THREADS} threads", contestants, benchmark, rounds=3)

@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from mlaas4hep._rust import Masked
+from mlaas4hep.columns import keep_all, slice_column, split_nulls
 from mlaas4hep.errors import BranchError, ColumnError, Note
 
 ones = np.ones
@@ -257,3 +258,21 @@ def test_arrow_columns_without_a_type_hold_nulls() -> None:
     specs = mlaas4hep.scan({"x": ones(2), "y": ones((2, 1))})
     flat = mlaas4hep.flatten(pa.Table.from_pylist([{"x": None, "y": []}]), specs)
     assert flat.padding_mask.tolist() == [[True, True]]
+
+
+def test_masked_columns_of_a_source_are_cut_sliced_and_split() -> None:
+    flat = Masked(np.arange(4.0), np.array([True, False, False, True]), valid_when=False)
+    offsets = np.array([0, 2, 2, 3, 5])
+    content = Masked(np.arange(5), np.array([False, True, False, False, True]), valid_when=False)
+    lists = Masked((offsets, content), np.array([False, True, False, False]), valid_when=False)
+    passed = np.array([True, False, True, True])
+    kept = keep_all({"flat": flat, "lists": lists}, passed)
+    assert kept["flat"].mask.tolist() == [True, False, True]
+    assert kept["lists"].mask.tolist() == [False, False, False]
+    assert kept["lists"].values[0].tolist() == [0, 2, 3, 5]
+    assert kept["lists"].values[1].mask.tolist() == [False, True, False, False, True]
+    values, nulls = split_nulls(slice_column(flat, 2, 4))
+    assert (values.tolist(), nulls.tolist()) == ([2.0, 3.0], [False, True])
+    part = slice_column(lists, 1, 3)
+    assert (part.values[0].tolist(), part.mask.tolist()) == ([2, 2, 3], [True, False])
+    assert split_nulls(np.arange(2))[1].tolist() == [False, False]

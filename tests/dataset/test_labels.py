@@ -7,6 +7,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+from mlaas4hep._rust import Masked
 from mlaas4hep.dataset import PARTS, Chunk, Dataset
 from mlaas4hep.dataset.labels import MISSING, LabelColumn, name_classes
 from mlaas4hep.errors import BranchError, Note, ParamsError
@@ -225,3 +226,10 @@ def test_a_column_comes_piece_by_piece() -> None:
     found = [labels.values[order[at]] if at != MISSING else None for piece in positions for at in piece]
     assert found == [5, None, 3, 3, 9]
     assert order[MISSING] == MISSING
+
+
+def test_null_labels_are_missing() -> None:
+    column = LabelColumn("label")
+    given = Masked(np.array([3, 0, 5, 3]), np.array([False, True, False, False]), valid_when=False)
+    assert column.add(given, "a.parquet", np.arange(4)).tolist() == [0, MISSING, 1, 0]
+    assert column.found == {3: 0, 5: 1}

@@ -116,6 +116,8 @@ class _File:
             with opening(path, "HDF5"):
                 self._file = h5py.File(self._bytes or path, "r", locking=False)
         except BaseException:
+            if self._bytes is not None:
+                self._bytes.close()
             self._place.close()
             raise
 

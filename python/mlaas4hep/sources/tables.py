@@ -156,9 +156,9 @@ def to_column(array: Any, steps: Sequence[int], offsets: Offsets, *, decoded: bo
     """Return what lies behind the steps from a column of a table, which may be in chunks.
 
     A null list is empty and counts one null; a null record makes its columns null. Strings are an array of objects with
-    None; halves become float32. Buffers are not copied where the column is in one chunk, but bits of bools are unpacked
-    and offsets become int64. Raises pyarrow's own errors where buffers contradict themselves, which is not looked for
-    in what was ``decoded``: there pyarrow made the buffers itself.
+    None; halves become float32. Buffers are not copied where the column is in one chunk, but bits of bools are
+    unpacked and offsets become int64. Raises pyarrow's own errors where buffers contradict themselves, which is not
+    looked for in what was ``decoded``: there pyarrow made the buffers itself.
     """
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
