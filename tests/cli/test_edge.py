@@ -116,6 +116,7 @@ def wait():
         Path("fifo").read_text()
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests themselves run under nohup
+signal.signal(signal.SIGINT, signal.default_int_handler)  # or in the background
 leave_by_signals()
 raise SystemExit(run(wait, []))
 """

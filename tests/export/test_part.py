@@ -163,6 +163,7 @@ def test_a_journal_that_a_killed_run_left_at_the_very_end(home: Path) -> None:
 
 
 WAITING = """
+    import signal
     import sys
     from dataclasses import replace
     from mlaas4hep.cli.commands import cli
@@ -178,6 +179,7 @@ WAITING = """
             file.seek(0)
         npz.write(file, content)
     FORMATS["npz"] = replace(npz, write=slow)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
     leave_by_signals()
     raise SystemExit(run(cli, sys.argv[1:]))
     """
