@@ -46,7 +46,8 @@ def test_commands_and_options_exist(line: str) -> None:
     text = help_of(command)
     for option in (word for word in rest if word.startswith("--")):
         assert re.search(rf"{option}\b", text), f"{command} has no option {option}"
-    for path in (word for word in rest if word.startswith(("examples/", "python/"))):
+    paths = [path for word in rest for path in word.split(",")]
+    for path in (path for path in paths if path.startswith(("examples/", "python/"))):
         assert (ROOT / path).exists(), f"{path} does not exist"
 
 
