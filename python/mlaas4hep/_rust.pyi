@@ -8,6 +8,7 @@ __all__ = [
     "BasketBranch",
     "BasketReader",
     "Formulas",
+    "Held",
     "Masked",
     "Plan",
     "Run",
@@ -49,7 +50,7 @@ class BasketReader:
     def read(
         self,
         branches: list[BasketBranch],
-        start: int,
+        start: int | None,
         stop: int,
         threads: int | None = None,
         fetched: list[tuple[int, bytes]] | None = None,
@@ -145,6 +146,9 @@ class Specs:
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
+class Held: ...
+
+@final
 class Plan:
     def __new__(
         cls, specs: Specs, formulas: Formulas | None, normalize: str, pad_value: float, widths: dict[str, int]
@@ -171,6 +175,15 @@ class Plan:
         threads: int | None,
         out: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
         rows: NDArray[np.int64] | None = None,
+    ) -> Run: ...
+    def hold(self, columns: object) -> Held: ...
+    def place(
+        self,
+        held: Held,
+        start: int | None,
+        threads: int | None,
+        out: tuple[NDArray[np.float32], NDArray[np.bool_]],
+        rows: NDArray[np.int64],
         entries: NDArray[np.int64] | None = None,
     ) -> Run: ...
 

@@ -197,6 +197,10 @@ class Plan:
         found = run.data[:count], run.padding_mask[:count]
         return Flat(*found, self.names, run.truncated, run.missing, passed, tuple(zip(self.cuts, flow, strict=True)))
 
+    def hold(self, data: object) -> _rust.Held:
+        """Look at columns once, so that :meth:`place` need not do it again; they must not change until then."""
+        return self._core.hold(data)
+
     def place(
         self,
         data: object,
@@ -205,14 +209,17 @@ class Plan:
         *,
         threads: int | None = None,
         entries: NDArray[np.int64] | None = None,
+        start: int | None = None,
     ) -> Flat:
         """Flatten events into chosen rows of ``out``: event i goes to row ``rows[i]``, or nowhere if that is -1.
 
         Rows that no event goes to stay as they are; two events with the same row are a ``ParamsError``. Only events
         that have a row are counted in ``truncated`` and ``missing``. Cuts are not applied: the rows say which events
-        there are. Errors name events by their ``entries``, or count them from 0.
+        there are. Errors name events by their ``entries``, or count them from 0. With ``start`` the rows are those of
+        the events from that one on, and the others are left alone.
         """
-        run = self._core.run(data, asked_threads(threads), out, rows, entries)
+        held = data if isinstance(data, _rust.Held) else self._core.hold(data)
+        run = self._core.place(held, start, asked_threads(threads), out, rows, entries)
         return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
 
     def __eq__(self, other: object) -> bool:

@@ -17,6 +17,7 @@ import pytest
 from mlaas4hep import Specs
 from mlaas4hep.columns import keep
 from mlaas4hep.dataset import Dataset
+from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.errors import Note, ReadError
 from mlaas4hep.sources import clusters
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ def _no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     gc.collect()
-    assert set(threading.enumerate()) <= before
+    left = set(threading.enumerate()) - before
+    assert not [thread.name for thread in left if thread.name.startswith(OURS)]  # fsspec keeps one of its own
 
 
 SIZES = [30, 0, 21, 8, 1, 40]

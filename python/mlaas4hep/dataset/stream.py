@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep.columns import keep_all, slice_column
+from mlaas4hep import _rust
+from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ExpressionError, ReadError, SourceError
 from mlaas4hep.plan import Flat, Plan
-from mlaas4hep.sources import Column, Reading, Source, open_source
+from mlaas4hep.sources import Reading, Source, open_source
 from mlaas4hep.sources.clusters import stagger
 
 __all__ = ["CUT", "LEFT_OUT", "LOST", "Events", "Stream", "open_again"]
@@ -83,12 +84,12 @@ def open_again(path: str, tree: str, entries: int, threads: int, reading: Readin
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
-    """A decoded cluster: its columns, the entry of each of their events, and the positions of those that are wanted."""
+    """A decoded cluster: its columns as the plan holds them, the entries of its events, and which are wanted."""
 
     events: Events
     entries: NDArray[np.int64]
     wanted: NDArray[np.int64]
-    columns: dict[str, Column]
+    columns: _rust.Held
 
 
 class Stream:
@@ -164,8 +165,7 @@ class Stream:
             first, stop = int(wanted[0]), int(wanted[-1]) + 1
             places = np.full(stop - first, -1, np.int64)
             places[wanted - first] = rows
-            columns = {name: slice_column(column, first, stop) for name, column in cluster.columns.items()}
-            flat = self._flatten(cluster, columns, places, target, cluster.entries[first:stop])
+            flat = self._flatten(cluster, first, places, target)
             self._watch.count(flat.truncated, flat.missing)
             entries = cluster.entries[wanted]
             target.file[rows] = events.number
@@ -173,17 +173,11 @@ class Stream:
             if target.labels is not None:
                 target.labels[rows] = events.labels_of(entries)
 
-    def _flatten(
-        self,
-        cluster: Cluster,
-        columns: dict[str, Column],
-        places: NDArray[np.int64],
-        target: Target,
-        entries: NDArray[np.int64],
-    ) -> Flat:
-        out = target.data, target.padding_mask
+    def _flatten(self, cluster: Cluster, first: int, places: NDArray[np.int64], target: Target) -> Flat:
+        """Flatten events from a position in the cluster on."""
+        out, entries = (target.data, target.padding_mask), cluster.entries[first : first + len(places)]
         try:
-            return self._plan.place(columns, places, out, threads=self._threads, entries=entries)
+            return self._plan.place(cluster.columns, places, out, threads=self._threads, entries=entries, start=first)
         except ExpressionError as error:
             raise ExpressionError(f"{cluster.events.path}: {error}") from None
 
@@ -224,5 +218,6 @@ class Stream:
         columns = dict(source.read(self._plan.reads, start, start + len(wanted)))
         positions = np.flatnonzero(wanted)
         if not self._plan.cuts:
-            return Cluster(events, np.arange(start, start + len(wanted)), positions, columns)
-        return Cluster(events, start + positions, np.arange(len(positions)), keep_all(columns, wanted))
+            return Cluster(events, np.arange(start, start + len(wanted)), positions, self._plan.hold(columns))
+        held = self._plan.hold(keep_all(columns, wanted))
+        return Cluster(events, start + positions, np.arange(len(positions)), held)

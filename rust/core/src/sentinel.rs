@@ -4,6 +4,7 @@
 //! matches the sentinel that it equals, a float the one that it equals, or equals once this is rounded to float32:
 //! -999.9 is meant in a float32 branch too, and in a float64 branch that was made of one. Bools have no sentinels.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::column::{Array, Column, Table, Validity, with_numbers};
@@ -59,6 +60,9 @@ impl Sentinels {
 
     /// Look for them in the columns of a table.
     pub fn find(&self, table: &Table<'_>) -> Masks {
+        if self.is_empty() {
+            return Masks(Vec::new());
+        }
         let of = |column: &Column<'_>| {
             let sentinels = self.of(column.name());
             column
@@ -77,11 +81,14 @@ pub struct Masks(Vec<Vec<Option<Vec<u8>>>>);
 
 impl Masks {
     /// The table that they were found in, with these numbers as nulls.
-    pub fn hide<'a>(&'a self, table: &Table<'a>) -> Table<'a> {
-        table.masked(|column, piece| {
+    pub fn hide<'t, 'a>(&'a self, table: &'t Table<'a>) -> Cow<'t, Table<'a>> {
+        if self.0.is_empty() {
+            return Cow::Borrowed(table);
+        }
+        Cow::Owned(table.masked(|column, piece| {
             let mask = self.0.get(column)?.get(piece)?.as_deref()?;
             Some(Validity::of_nulls(mask))
-        })
+        }))
     }
 }
 

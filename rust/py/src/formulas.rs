@@ -43,7 +43,7 @@ fn promised(table: &Table<'_>) -> Schema {
 }
 
 /// The columns that formulas name, if they are there.
-fn named<'py>(data: &Bound<'py, PyAny>, formulas: &[String]) -> PyResult<Columns<'py>> {
+fn named<'py>(data: &Bound<'py, PyAny>, formulas: &[String]) -> PyResult<Columns> {
     let names: HashSet<String> = formulas.iter().flat_map(|formula| names_of(formula)).collect();
     let columns = Columns::of(data, &|name| names.contains(name).then_some(0))?;
     columns.refuse_unusable()?;
@@ -92,7 +92,7 @@ pub(crate) fn evaluate<'py>(
 
 /// The values of the only formula of a program.
 fn values<'py>(
-    columns: &Columns<'py>,
+    columns: &Columns,
     program: &Program,
     table: &Table<'_>,
     threads: Option<usize>,
@@ -101,7 +101,7 @@ fn values<'py>(
     let evaluation = Evaluation::new(program, table).map_err(raise)?;
     let room = evaluation.capacity();
     let jagged = evaluation.kind() == Kind::Jagged;
-    let shared = evaluation.same_offsets().and_then(|column| columns.offsets(column));
+    let shared = evaluation.same_offsets().and_then(|column| columns.offsets(column, py));
     let offsets = PyArray1::<i64>::zeros(py, if jagged && shared.is_none() { table.events() + 1 } else { 0 }, false);
     let mut nulls = vec![0; if evaluation.ty() == Type::Int { room } else { 0 }];
     let (content, count) = {
@@ -136,7 +136,7 @@ fn values<'py>(
 }
 
 /// The columns of these names.
-fn columns_of<'py>(data: &Bound<'py, PyAny>, names: &[String]) -> PyResult<Columns<'py>> {
+fn columns_of<'py>(data: &Bound<'py, PyAny>, names: &[String]) -> PyResult<Columns> {
     Columns::of_names(data, names, &|name| names.iter().position(|known| known == name))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mlaas4hep_core::column::Table;
 use mlaas4hep_core::plan::{self as core, Options};
 use mlaas4hep_core::run::{BranchCounts, Output, run};
 use mlaas4hep_core::schema::Kind;
@@ -17,6 +18,10 @@ use crate::specs::Specs;
 /// A compiled transformation; immutable.
 #[pyclass(frozen, module = "mlaas4hep._rust")]
 pub(crate) struct Plan(core::Plan);
+
+/// Columns that were looked at once, of which a plan places events again and again.
+#[pyclass(frozen, module = "mlaas4hep._rust")]
+pub(crate) struct Held(Columns);
 
 /// What a run made and counted.
 #[pyclass(frozen, get_all, module = "mlaas4hep._rust")]
@@ -98,7 +103,7 @@ impl Plan {
     /// Fill `out`, or new arrays, with a row for each event, or for those that `rows` places; cuts are not applied.
     /// Errors name events by
     /// their `entries`.
-    #[pyo3(signature = (columns, threads, out=None, rows=None, entries=None))]
+    #[pyo3(signature = (columns, threads, out=None, rows=None))]
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -106,10 +111,50 @@ impl Plan {
         threads: Option<usize>,
         out: Option<Bound<'py, PyAny>>,
         rows: Option<PyReadonlyArray1<'py, i64>>,
-        entries: Entries<'py>,
     ) -> PyResult<Run> {
         let columns = Columns::of_plan(columns, &self.0)?;
-        let table = numbered(columns.table().map_err(raise)?, &entries)?;
+        let table = columns.table().map_err(raise)?;
+        self.run_table(py, &table, threads, out, rows)
+    }
+
+    /// Look at the columns of the plan once, for [`Plan::place`].
+    fn hold(&self, columns: &Bound<'_, PyAny>) -> PyResult<Held> {
+        let columns = Columns::of_plan(columns, &self.0)?;
+        columns.table().map_err(raise)?;
+        Ok(Held(columns))
+    }
+
+    /// Run it over the events from `start` on of columns that are held, as many as there are rows; no start: over all.
+    #[pyo3(signature = (held, start, threads, out, rows, entries=None))]
+    #[allow(clippy::too_many_arguments)] // what Python gives
+    fn place<'py>(
+        &self,
+        py: Python<'py>,
+        held: &Held,
+        start: Option<usize>,
+        threads: Option<usize>,
+        out: Bound<'py, PyAny>,
+        rows: PyReadonlyArray1<'py, i64>,
+        entries: Entries<'py>,
+    ) -> PyResult<Run> {
+        let mut table = held.0.table_again().map_err(raise)?;
+        if let Some(start) = start {
+            table = table.slice(start, rows.as_slice()?.len()).map_err(raise)?;
+        }
+        let table = numbered(table, &entries)?;
+        self.run_table(py, &table, threads, Some(out), Some(rows))
+    }
+}
+
+impl Plan {
+    fn run_table<'py>(
+        &self,
+        py: Python<'py>,
+        table: &Table<'_>,
+        threads: Option<usize>,
+        out: Option<Bound<'py, PyAny>>,
+        rows: Option<PyReadonlyArray1<'py, i64>>,
+    ) -> PyResult<Run> {
         let in_order = rows.is_none();
         let mut buffers = match out {
             Some(out) => Buffers::given(&out, self.0.width())?,
@@ -119,10 +164,10 @@ impl Plan {
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let (height, width) = (buffers.rows(), self.0.width());
         let (data, mask) = buffers.slices()?;
-        check_apart(data, mask, &table)?;
+        check_apart(data, mask, table)?;
         let counts = py.detach(|| {
             let mut output = Output::new(data, mask, height, width)?;
-            run(&self.0, &table, &mut output, rows, threads)
+            run(&self.0, table, &mut output, rows, threads)
         });
         let counts = counts.map_err(raise)?;
         let (data, padding_mask) = buffers.finish(py, in_order.then(|| table.events()))?;

@@ -147,12 +147,20 @@ fn each_between<T: Copy>(offsets: &[T], position: impl Fn(T) -> usize, mut list:
 
 /// Offsets that were checked, each with the number of values that it was checked against.
 #[derive(Clone, Debug, Default)]
-pub struct Checked<'a>(Vec<(Offsets<'a>, usize)>);
+pub struct Checked<'a> {
+    known: Vec<(Offsets<'a>, usize)>,
+    before: bool,
+}
 
 impl<'a> Checked<'a> {
+    /// For offsets that were all checked before, and did not change since: they are not checked again.
+    pub fn before() -> Checked<'a> {
+        Checked { known: Vec::new(), before: true }
+    }
+
     /// Equal offsets that were checked against no more values; those checked last are the likeliest.
     fn find(&self, offsets: &Offsets<'_>, available: usize) -> Option<Offsets<'a>> {
-        let mut checked = self.0.iter().rev();
+        let mut checked = self.known.iter().rev();
         let found = checked.find(|(known, values)| *values <= available && known.same(offsets));
         found.map(|(known, _)| *known)
     }
@@ -184,8 +192,10 @@ impl<'a> Lists<'a> {
         let offsets = match known.find(&offsets, content.len()) {
             Some(equal) => equal,
             None => {
-                offsets.check(branch, content.len())?;
-                known.0.push((offsets, content.len()));
+                if !known.before {
+                    offsets.check(branch, content.len())?;
+                }
+                known.known.push((offsets, content.len()));
                 offsets
             }
         };

@@ -100,6 +100,22 @@ impl<'a> Column<'a> {
         Ok(Column { name, kind, events, pieces })
     }
 
+    /// Events `start..start + events`, which the caller knows to be inside.
+    pub(crate) fn slice(&self, start: usize, events: usize) -> Column<'a> {
+        let (mut skip, mut left) = (start, events);
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            let first = skip.min(piece.events());
+            let count = left.min(piece.events() - first);
+            skip -= first;
+            left -= count;
+            if count > 0 {
+                pieces.push(piece.slice(first, count));
+            }
+        }
+        Column { name: self.name, kind: self.kind, events, pieces }
+    }
+
     /// The branch's name.
     pub fn name(&self) -> &'a str {
         self.name

@@ -56,6 +56,15 @@ impl<'a> Table<'a> {
         self.numbers
     }
 
+    /// Consecutive events of it; `numbers` are not kept.
+    pub fn slice(&self, start: usize, events: usize) -> Result<Table<'a>> {
+        if start.checked_add(events).is_none_or(|stop| stop > self.events) {
+            return Err(Error::RowCount { found: start.saturating_add(events), expected: self.events });
+        }
+        let columns = self.columns.iter().map(|column| column.slice(start, events)).collect();
+        Ok(Table { columns, events, numbers: None })
+    }
+
     /// The same, with other nulls in the pieces for which there are some: the numbers of column and piece are given.
     pub(crate) fn masked(&self, nulls: impl Fn(usize, usize) -> Option<Validity<'a>>) -> Table<'a> {
         let mut table = self.clone();

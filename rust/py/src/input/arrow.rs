@@ -27,7 +27,7 @@ pub(super) struct Piece {
 }
 
 /// The columns of a table, record batch, struct array, or stream of these.
-pub(super) fn columns<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Named<'py>> {
+pub(super) fn columns<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Named> {
     let (chunks, dtype) = chunks(data)?;
     let DataType::Struct(fields) = dtype else {
         let message = format!("the data are an Arrow array of {dtype}; give a table, a record batch or a struct array");
@@ -45,7 +45,7 @@ pub(super) fn columns<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyRe
 }
 
 /// One column.
-pub(super) fn column<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
+pub(super) fn column<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found> {
     let (chunks, dtype) = chunks(value)?;
     look(name, chunks.iter().map(|chunk| Piece::new(chunk, None)).collect(), &dtype)
 }
@@ -66,7 +66,7 @@ fn chunks(data: &Bound<'_, PyAny>) -> PyResult<(Vec<ArrayRef>, DataType)> {
 }
 
 /// Make a column of the pieces, or say why they hold no numbers.
-fn look<'py>(name: &str, mut pieces: Vec<Piece>, dtype: &DataType) -> PyResult<Found<'py>> {
+fn look<'py>(name: &str, mut pieces: Vec<Piece>, dtype: &DataType) -> PyResult<Found> {
     let (kind, packed) = match plain(dtype) {
         Ok(plain) => plain,
         Err(reason) => return Ok(Found::NoNumbers(reason)),

@@ -21,31 +21,31 @@ pub(crate) use masked::Masked;
 use crate::error::{BranchError, ColumnError, raise};
 
 /// Columns as Python gave them.
-pub(crate) struct Columns<'py> {
-    columns: Vec<Owned<'py>>,
+pub(crate) struct Columns {
+    columns: Vec<Owned>,
     left_out: Vec<(String, String)>,
 }
 
 /// One column.
-struct Owned<'py> {
+struct Owned {
     name: String,
     kind: Kind,
-    pieces: Vec<Piece<'py>>,
+    pieces: Vec<Piece>,
 }
 
 /// One piece of a column and what keeps its buffers alive.
-enum Piece<'py> {
-    Numpy(numpy::Piece<'py>),
+enum Piece {
+    Numpy(numpy::Piece),
     Arrow(arrow::Piece),
 }
 
 /// A value that was looked at: a column, or why it cannot be one.
-enum Found<'py> {
-    Pieces(Kind, Vec<Piece<'py>>),
+enum Found {
+    Pieces(Kind, Vec<Piece>),
     NoNumbers(String),
 }
 
-impl Piece<'_> {
+impl Piece {
     fn view<'a>(&'a self, branch: &str, known: &mut Checked<'a>) -> Result<Array<'a>> {
         match self {
             Piece::Numpy(piece) => piece.view(branch, known),
@@ -54,9 +54,9 @@ impl Piece<'_> {
     }
 }
 
-impl<'py> Columns<'py> {
+impl Columns {
     /// Every column of numbers; the others are left out, with their reasons.
-    pub(crate) fn all(data: &Bound<'py, PyAny>) -> PyResult<Columns<'py>> {
+    pub(crate) fn all(data: &Bound<'_, PyAny>) -> PyResult<Columns> {
         let columns = Columns::of(data, &|_| Some(0))?;
         if columns.columns.is_empty() && !columns.left_out.is_empty() {
             let reasons: Vec<String> =
@@ -68,7 +68,7 @@ impl<'py> Columns<'py> {
     }
 
     /// The columns of numbers that are wanted; wanted ones that are none are left out, with their reasons.
-    pub(crate) fn of(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Columns<'py>> {
+    pub(crate) fn of(data: &Bound<'_, PyAny>, wanted: Wanted<'_>) -> PyResult<Columns> {
         let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
         for (name, _, found) in named(data, wanted)?.found {
             match found {
@@ -93,18 +93,18 @@ impl<'py> Columns<'py> {
     }
 
     /// The columns that a plan makes rows of, in the plan's order; others are not looked at.
-    pub(crate) fn of_plan(data: &Bound<'py, PyAny>, plan: &Plan) -> PyResult<Columns<'py>> {
+    pub(crate) fn of_plan(data: &Bound<'_, PyAny>, plan: &Plan) -> PyResult<Columns> {
         Columns::of_names(data, plan.reads(), &|name| plan.position(name))
     }
 
     /// The columns of these names in their order; others are not looked at. Where no name is given, all of them, so
     /// that the number of events is known.
-    pub(crate) fn of_names(data: &Bound<'py, PyAny>, names: &[String], wanted: Wanted<'_>) -> PyResult<Columns<'py>> {
+    pub(crate) fn of_names(data: &Bound<'_, PyAny>, names: &[String], wanted: Wanted<'_>) -> PyResult<Columns> {
         if names.is_empty() {
             return Columns::all(data);
         }
         let named = named(data, wanted)?;
-        let mut columns: Vec<Option<Owned<'py>>> = names.iter().map(|_| None).collect();
+        let mut columns: Vec<Option<Owned>> = names.iter().map(|_| None).collect();
         let mut further = Vec::new();
         for (name, position, found) in named.found {
             let Found::Pieces(kind, pieces) = found else { return Err(unusable(&name, &found)) };
@@ -125,14 +125,22 @@ impl<'py> Columns<'py> {
 
     /// The core's view.
     pub(crate) fn table(&self) -> Result<Table<'_>> {
-        let mut known = Checked::default();
+        self.table_of(Checked::default())
+    }
+
+    /// The core's view of columns of which [`Columns::table`] was made before: offsets are not checked again.
+    pub(crate) fn table_again(&self) -> Result<Table<'_>> {
+        self.table_of(Checked::before())
+    }
+
+    fn table_of<'a>(&'a self, mut known: Checked<'a>) -> Result<Table<'a>> {
         Table::new(self.columns.iter().map(|column| column.view(&mut known)).collect::<Result<_>>()?)
     }
 
     /// The NumPy array of int64 offsets of a column, if that is what Python gave.
-    pub(crate) fn offsets(&self, column: usize) -> Option<Bound<'py, PyAny>> {
+    pub(crate) fn offsets<'py>(&self, column: usize, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         match self.columns.get(column)?.pieces.as_slice() {
-            [Piece::Numpy(piece)] => piece.offsets(),
+            [Piece::Numpy(piece)] => piece.offsets(py),
             _ => None,
         }
     }
@@ -143,12 +151,12 @@ impl<'py> Columns<'py> {
     }
 }
 
-fn unusable(name: &str, found: &Found<'_>) -> PyErr {
+fn unusable(name: &str, found: &Found) -> PyErr {
     let reason = if let Found::NoNumbers(reason) = found { reason } else { "" };
     BranchError::new_err(format!("branch '{name}' has no numbers that can be used: {reason}"))
 }
 
-impl Owned<'_> {
+impl Owned {
     fn view<'a>(&'a self, known: &mut Checked<'a>) -> Result<Column<'a>> {
         let pieces = self.pieces.iter().map(|piece| piece.view(&self.name, known));
         Column::new(&self.name, self.kind, pieces.collect::<Result<_>>()?)
@@ -167,14 +175,14 @@ pub(crate) fn held<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>
 
 /// Wanted columns with name and position, and the names of the others.
 #[derive(Default)]
-struct Named<'py> {
-    found: Vec<(String, usize, Found<'py>)>,
+struct Named {
+    found: Vec<(String, usize, Found)>,
     unwanted: Vec<String>,
 }
 
-impl<'py> Named<'py> {
+impl Named {
     /// Look at a column if it is wanted.
-    fn add(&mut self, name: &str, wanted: Wanted<'_>, look: impl FnOnce() -> PyResult<Found<'py>>) -> PyResult<()> {
+    fn add(&mut self, name: &str, wanted: Wanted<'_>, look: impl FnOnce() -> PyResult<Found>) -> PyResult<()> {
         match wanted(name) {
             Some(position) => self.found.push((name.to_owned(), position, look()?)),
             None => self.unwanted.push(name.to_owned()),
@@ -184,7 +192,7 @@ impl<'py> Named<'py> {
 }
 
 /// The columns of a dict or another mapping, of an Arrow object, or of what `mlaas4hep.columns` makes of other data.
-fn named<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Named<'py>> {
+fn named<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Named> {
     if let Ok(dict) = data.cast::<PyDict>() {
         return of_dict(dict, wanted, value_of);
     }
@@ -198,9 +206,9 @@ fn named<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Named<'p
     of_dict(adapted.cast::<PyDict>()?, wanted, adapted_value)
 }
 
-type Look<'py> = fn(&str, &Bound<'py, PyAny>) -> PyResult<Found<'py>>;
+type Look = fn(&str, &Bound<'_, PyAny>) -> PyResult<Found>;
 
-fn of_dict<'py>(dict: &Bound<'py, PyDict>, wanted: Wanted<'_>, look: Look<'py>) -> PyResult<Named<'py>> {
+fn of_dict<'py>(dict: &Bound<'py, PyDict>, wanted: Wanted<'_>, look: Look) -> PyResult<Named> {
     let mut named = Named::default();
     for (key, value) in dict {
         let Ok(key) = key.cast::<PyString>() else {
@@ -213,7 +221,7 @@ fn of_dict<'py>(dict: &Bound<'py, PyDict>, wanted: Wanted<'_>, look: Look<'py>) 
 }
 
 /// Look at one value of a dict.
-fn value_of<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
+fn value_of<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found> {
     if let Some(found) = native(name, value)? {
         return Ok(found);
     }
@@ -225,7 +233,7 @@ fn value_of<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> 
 }
 
 /// Look at what `mlaas4hep.columns` made of a value: a column, or a text that says why it is none.
-fn adapted_value<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
+fn adapted_value<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found> {
     if let Ok(reason) = value.cast::<PyString>() {
         return Ok(Found::NoNumbers(reason.to_str()?.to_owned()));
     }
@@ -233,7 +241,7 @@ fn adapted_value<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found<'
 }
 
 /// NumPy arrays, pairs of offsets and content, and masked ones of both.
-fn native<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Option<Found<'py>>> {
+fn native<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Option<Found>> {
     if value.cast_exact::<Masked>().is_err() && value.cast::<PyTuple>().is_err() && !is_plain_array(value) {
         return Ok(None);
     }
@@ -256,7 +264,7 @@ fn is_arrow(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// Arrays of identifiers, one value an event.
-pub(crate) fn identifiers<'py>(arrays: &[Bound<'py, PyUntypedArray>]) -> PyResult<Vec<numpy::Numbers<'py>>> {
+pub(crate) fn identifiers<'py>(arrays: &[Bound<'py, PyUntypedArray>]) -> PyResult<Vec<numpy::Numbers>> {
     let numbers = arrays.iter().map(numpy::numbers);
     numbers.map(|looked| looked?.map_err(|reason| ColumnError::new_err(format!("an identifier is {reason}")))).collect()
 }

@@ -1,5 +1,7 @@
 //! NumPy arrays as columns: flat, two-dimensional, or pairs of offsets and content; with or without masks.
 
+use std::ptr::NonNull;
+
 use mlaas4hep_core::Result;
 use mlaas4hep_core::column::{self, Array, Bits, Bools, Checked, Data, Lists, Offsets, Validity, Values};
 use mlaas4hep_core::schema::Kind;
@@ -13,68 +15,87 @@ use super::Masked;
 use crate::error::ColumnError;
 
 /// A flat or jagged piece.
-pub(super) enum Piece<'py> {
+pub(super) enum Piece {
     /// One number an event.
-    Flat(Masks<'py>),
+    Flat(Masks),
     /// A two-dimensional array: as many numbers every event.
-    Fixed { values: Numbers<'py>, length: usize, events: usize, mask: Option<Mask<'py>> },
+    Fixed { values: Numbers, length: usize, events: usize, mask: Option<Mask> },
     /// Offsets and content.
-    Lists { offsets: Numbers<'py>, content: Masks<'py>, mask: Option<Mask<'py>> },
+    Lists { offsets: Numbers, content: Masks, mask: Option<Mask> },
 }
 
 /// Numbers and their mask.
-pub(super) struct Masks<'py> {
-    values: Numbers<'py>,
-    mask: Option<Mask<'py>>,
+pub(super) struct Masks {
+    values: Numbers,
+    mask: Option<Mask>,
 }
 
 /// A mask of nulls.
-pub(super) struct Mask<'py> {
-    flags: Numpy<'py, u8>,
+pub(super) struct Mask {
+    flags: Numpy<u8>,
     /// Number of flags if they are bits.
     bits: bool,
     valid_when: bool,
 }
 
 /// A contiguous array of native numbers.
-pub(crate) enum Numbers<'py> {
-    Bool(Numpy<'py, u8>),
-    Int8(Numpy<'py, i8>),
-    Int16(Numpy<'py, i16>),
-    Int32(Numpy<'py, i32>),
-    Int64(Numpy<'py, i64>),
-    UInt8(Numpy<'py, u8>),
-    UInt16(Numpy<'py, u16>),
-    UInt32(Numpy<'py, u32>),
-    UInt64(Numpy<'py, u64>),
-    Float32(Numpy<'py, f32>),
-    Float64(Numpy<'py, f64>),
+pub(crate) enum Numbers {
+    Bool(Numpy<u8>),
+    Int8(Numpy<i8>),
+    Int16(Numpy<i16>),
+    Int32(Numpy<i32>),
+    Int64(Numpy<i64>),
+    UInt8(Numpy<u8>),
+    UInt16(Numpy<u16>),
+    UInt32(Numpy<u32>),
+    UInt64(Numpy<u64>),
+    Float32(Numpy<f32>),
+    Float64(Numpy<f64>),
 }
 
 /// An array of `T`, contiguous, aligned, in native byte order.
 ///
 /// rust-numpy's registry of borrows would guard it against our own writes only, at more than all the rest of a small
 /// call takes; that a caller's `out` is none of its columns is checked where both are known.
-pub(crate) struct Numpy<'py, T: Element>(Bound<'py, PyArrayDyn<T>>);
+pub(crate) struct Numpy<T: Element> {
+    /// Keeps the memory alive, and where it is.
+    array: Py<PyArrayDyn<T>>,
+    start: NonNull<T>,
+    len: usize,
+}
 
-impl<'py, T: Element> Numpy<'py, T> {
-    fn of(array: &Bound<'py, PyUntypedArray>) -> Option<Numpy<'py, T>> {
-        let fits = array.is_c_contiguous() && array.cast::<PyArrayDyn<T>>().is_ok_and(|typed| typed.is_aligned());
-        fits.then(|| array.cast::<PyArrayDyn<T>>().ok().cloned().map(Numpy)).flatten()
+// SAFETY: the memory belongs to the array, which any thread may let go of, and is only read here. As with NumPy's own
+// functions, other threads must not write to it meanwhile.
+#[allow(unsafe_code)]
+unsafe impl<T: Element> Send for Numpy<T> {}
+// SAFETY: see above.
+#[allow(unsafe_code)]
+unsafe impl<T: Element> Sync for Numpy<T> {}
+
+impl<T: Element> Numpy<T> {
+    fn of(array: &Bound<'_, PyUntypedArray>) -> Option<Numpy<T>> {
+        let typed = array.cast::<PyArrayDyn<T>>().ok()?;
+        if !(array.is_c_contiguous() && typed.is_aligned()) {
+            return None;
+        }
+        let start = NonNull::new(typed.data()).unwrap_or(NonNull::dangling());
+        Some(Numpy { array: typed.clone().unbind(), start, len: array.len() })
     }
 
-    #[allow(unsafe_code)]
     fn as_slice(&self) -> &[T] {
-        // SAFETY: the array is contiguous and aligned, and alive as long as this. As with NumPy's own functions, other
-        // threads must not write to it meanwhile.
-        unsafe { self.0.as_slice() }.unwrap_or_default()
+        // SAFETY: the array is contiguous and aligned, and alive as long as this, which holds a reference: NumPy neither
+        // moves nor resizes its memory then.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts(self.start.as_ptr(), self.len)
+        }
     }
 }
 
 /// A piece, or the reason why a value holds no numbers.
 pub(super) type Looked<T> = PyResult<std::result::Result<T, String>>;
 
-impl<'py> Piece<'py> {
+impl Piece {
     pub(super) fn kind(&self) -> Kind {
         match self {
             Piece::Flat(_) => Kind::Flat,
@@ -83,9 +104,9 @@ impl<'py> Piece<'py> {
     }
 
     /// The array of offsets, if they are int64.
-    pub(super) fn offsets(&self) -> Option<Bound<'py, PyAny>> {
+    pub(super) fn offsets<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         match self {
-            Piece::Lists { offsets: Numbers::Int64(offsets), .. } => Some(offsets.0.as_any().clone()),
+            Piece::Lists { offsets: Numbers::Int64(offsets), .. } => Some(offsets.array.bind(py).as_any().clone()),
             _ => None,
         }
     }
@@ -112,7 +133,7 @@ impl<'py> Piece<'py> {
     }
 }
 
-impl Masks<'_> {
+impl Masks {
     fn view(&self, branch: &str) -> Result<Values<'_>> {
         let data = self.values.data();
         Values::new(branch, data, validity(self.mask.as_ref(), data.len()))
@@ -120,14 +141,14 @@ impl Masks<'_> {
 }
 
 /// The validity of `len` values; a bitmap may be longer than that.
-fn validity<'a>(mask: Option<&'a Mask<'_>>, len: usize) -> Validity<'a> {
+fn validity<'a>(mask: Option<&'a Mask>, len: usize) -> Validity<'a> {
     let Some(mask) = mask else { return Validity::AllValid };
     let bytes = mask.flags.as_slice();
     let bits = mask.bits.then(|| Bits::new(bytes, 0, len)).flatten().map(Bools::Bits);
     Validity::Mask { flags: bits.unwrap_or(Bools::Bytes(bytes)), valid_when: mask.valid_when }
 }
 
-impl Numbers<'_> {
+impl Numbers {
     pub(crate) fn data(&self) -> Data<'_> {
         match self {
             Numbers::Bool(array) => Data::Bool(Bools::Bytes(array.as_slice())),
@@ -146,12 +167,12 @@ impl Numbers<'_> {
 }
 
 /// The numbers of an array that was seen to be contiguous.
-fn data<'a, T: Element + column::Native>(array: &'a Numpy<'_, T>) -> Data<'a> {
+fn data<'a, T: Element + column::Native>(array: &'a Numpy<T>) -> Data<'a> {
     T::data(array.as_slice())
 }
 
 /// Look at an array, a pair of offsets and content, or a masked one of these.
-pub(super) fn piece<'py>(name: &str, value: &Bound<'py, PyAny>) -> Looked<Piece<'py>> {
+pub(super) fn piece<'py>(name: &str, value: &Bound<'py, PyAny>) -> Looked<Piece> {
     let (value, mask) = unmask(name, value)?;
     if let Ok(pair) = value.cast::<PyTuple>() {
         return lists(name, pair, mask);
@@ -171,7 +192,7 @@ pub(super) fn piece<'py>(name: &str, value: &Bound<'py, PyAny>) -> Looked<Piece<
 }
 
 /// What is under a `Masked`, and its mask.
-fn unmask<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Mask<'py>>)> {
+fn unmask<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Mask>)> {
     let Ok(masked) = value.cast_exact::<Masked>() else {
         return Ok((value.clone(), None));
     };
@@ -185,7 +206,7 @@ fn unmask<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, Py
     Ok((masked.values.bind(py).clone(), Some(mask)))
 }
 
-fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask<'py>>) -> Looked<Piece<'py>> {
+fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask>) -> Looked<Piece> {
     if pair.len() != 2 {
         let message = format!("branch '{name}' is a tuple of {}; a jagged branch is (offsets, content)", pair.len());
         return Err(ColumnError::new_err(message));
@@ -231,7 +252,7 @@ fn as_array<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
 }
 
 /// The array as contiguous native numbers: as it is, or packed once. Or why it holds no numbers.
-pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers<'py>> {
+pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers> {
     let dtype = array.dtype();
     let name = match (dtype.kind(), dtype.itemsize()) {
         (b'b', 1) => "bool",
@@ -253,7 +274,7 @@ pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers
 }
 
 /// The array as contiguous numbers of a native type, copied only where it is something else.
-fn native<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numbers<'py>> {
+fn native<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numbers> {
     match name {
         "bool" => {
             let bytes = array.call_method1(intern!(array.py(), "view"), ("uint8",));
@@ -273,7 +294,7 @@ fn native<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numbe
     }
 }
 
-fn readonly<'py, T: Element>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numpy<'py, T>> {
+fn readonly<'py, T: Element>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numpy<T>> {
     if let Some(typed) = Numpy::of(array) {
         return Ok(typed);
     }
