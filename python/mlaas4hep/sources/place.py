@@ -42,6 +42,6 @@ def open_place(path: str, reading: Reading) -> Place:
     """Open a path or URL; ``SourceError`` says why it cannot be."""
     if not is_url(path):
         return LocalFile(path)
-    from mlaas4hep.sources.remote import RemoteFile
+    from mlaas4hep.sources.remote.remotefile import RemoteFile
 
     return RemoteFile(path, reading)

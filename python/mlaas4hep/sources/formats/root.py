@@ -14,9 +14,9 @@ __all__ = ["FORMAT"]
 
 
 def _open(path: str, tree: str | None, threads: int | None, reading: Reading) -> "Source":
-    from mlaas4hep.sources.known import known_tree
-    from mlaas4hep.sources.rntuple import KnownNTuple, RNTupleSource
-    from mlaas4hep.sources.ttree import TTreeSource
+    from mlaas4hep.sources.root.known import known_tree
+    from mlaas4hep.sources.root.rntuple import KnownNTuple, RNTupleSource
+    from mlaas4hep.sources.root.ttree import TTreeSource
 
     place = open_place(path, reading)
     try:
@@ -30,8 +30,8 @@ def _open(path: str, tree: str | None, threads: int | None, reading: Reading) ->
 
 
 def _list_trees(path: str, reading: Reading) -> list[TreeInfo]:
-    from mlaas4hep.sources.known import known_trees
-    from mlaas4hep.sources.storage import storage
+    from mlaas4hep.sources.root.known import known_trees
+    from mlaas4hep.sources.root.storage import storage
 
     place = open_place(path, reading)
     try:
