@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlaas4hep.sources import memory, open_source
+from mlaas4hep.sources import list_trees, memory, open_source
 from mlaas4hep.sources.root import known
 
 from tests.sources.files import write
@@ -18,6 +18,14 @@ def test_a_file_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     source = open_source(path)
     assert source.entries == 5
     assert source.read(["x"], 0, 5)["x"].tolist() == [0, 1, 2, 3, 4]  # type: ignore[union-attr]
+
+
+def test_what_was_listed_is_not_learned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(write(tmp_path / "a.root", {"events": {"x": np.arange(5)}, "runs": {"y": np.arange(2)}}))
+    listed = list_trees(path)
+    monkeypatch.setattr(known, "_learn", None)
+    assert [open_source(path, name).entries for name in ("runs", "events")] == [2, 5]
+    assert list_trees(path) == listed
 
 
 @pytest.mark.parametrize("same_time", [False, True])

@@ -16,6 +16,7 @@ from uproot.models.TBasket import Model_TBasket
 from uproot.source.chunk import Chunk
 from uproot.source.cursor import Cursor
 
+from mlaas4hep.columns import join_offsets
 from mlaas4hep.errors import ReadError, first_line
 from mlaas4hep.sources.branch import Plain
 from mlaas4hep.sources.localfile import TooShort
@@ -125,7 +126,7 @@ class BranchReader:
             return values
         if self._layout.length:
             return np.arange(stop - start + 1, dtype=np.int64) * self._layout.length, values.reshape(-1)
-        return _offsets(pieces, stop - start), values
+        return join_offsets([piece.offsets for piece in pieces if piece.offsets is not None]), values
 
     def _join(self, parts: list[NDArray[Any]]) -> NDArray[Any]:
         """The parts one behind the other; a byte of a bool other than 0 and 1 becomes 1, as in C++."""
@@ -255,19 +256,6 @@ def _checked(piece: Piece, entries: int) -> Piece:
     if found != entries:
         raise ValueError(f"the basket holds {found} entries instead of {entries}")
     return piece
-
-
-def _offsets(pieces: list[Piece], entries: int) -> NDArray[np.int64]:
-    """The offsets of joined pieces: each piece's own, counted on from the end of the one before."""
-    joined = np.zeros(entries + 1, np.int64)
-    at = 0
-    for piece in pieces:
-        assert piece.offsets is not None
-        end = at + len(piece.offsets) - 1
-        joined[at + 1 : end + 1] = piece.offsets[1:]
-        joined[at + 1 : end + 1] += joined[at] - piece.offsets[0]
-        at = end
-    return joined
 
 
 def strings(offsets: NDArray[np.int64], content: bytes) -> NDArray[Any]:

@@ -2,13 +2,13 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import uproot
 
-from mlaas4hep.errors import MLaaSError, ParamsError, SourceError, first_line, nearest
+from mlaas4hep.errors import MLaaSError, ParamsError, SourceError, first_line, nearest, shortened
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch
 from mlaas4hep.sources.memory import Memory
@@ -48,16 +48,14 @@ def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | Know
     To ask uproot takes longer than to read some thousand events; a file of which path, size and stamp are what they
     were is not asked again.
     """
-    identity, how = (place.path, place.size, place.stamp), (_switch(), reading.key)
-    known = _MEMORY.get((identity, tree, how))
+    known = _MEMORY.get(_key(place, tree, reading))
     if known is None:
         path = place.path
         with _open(place) as file:
             keys = _keys(path, file)
             name = _choose(path, file, keys, tree)
-            known = _learn(path, name, _tree(path, file, keys.get(name, name)), reading)
-        for asked in dict.fromkeys((tree, name)):
-            _MEMORY.put((identity, asked, how), known)
+            known = _known(place, file, name, keys.get(name, name), reading)
+        _MEMORY.put(_key(place, tree, reading), known)
     return known
 
 
@@ -68,7 +66,21 @@ def known_trees(place: Place, reading: Reading) -> list[Known | KnownNTuple]:
         keys = _keys(path, file)
         if not keys:
             raise _no_tree(path, file)
-        return [_learn(path, name, _tree(path, file, key), reading) for name, key in keys.items()]
+        return [_known(place, file, name, key, reading) for name, key in keys.items()]
+
+
+def _key(place: Place, tree: str | None, reading: Reading) -> object:
+    return (place.path, place.size, place.stamp), tree, (_switch(), reading.key)
+
+
+def _known(place: Place, file: Any, name: str, key: str, reading: Reading) -> Known | KnownNTuple:
+    """What is known of a tree under its name, or learned now."""
+    remembered = _key(place, name, reading)
+    known = _MEMORY.get(remembered)
+    if known is None:
+        known = _learn(place.path, name, _tree(place.path, file, key), reading)
+        _MEMORY.put(remembered, known)
+    return known
 
 
 def _switch() -> str:
@@ -125,7 +137,7 @@ def _keys(path: str, file: Any) -> dict[str, str]:
 
 def _choose(path: str, file: Any, keys: dict[str, str], tree: str | None) -> str:
     """The name of the tree to read; a name with a cycle (``events;1``) stands for itself."""
-    known = _shorten(sorted(keys))
+    known = shortened(sorted(keys), NAMES_SHOWN)
     if tree is None:
         if len(keys) == 1:
             return next(iter(keys))
@@ -146,10 +158,10 @@ def _no_tree(path: str, file: Any) -> SourceError:
     found = file.classnames(recursive=True, cycle=False)
     early = sorted(name for name, classname in found.items() if classname.endswith("::RNTuple"))
     if early:
-        what = f"{_shorten(early)}, written before version 1 of RNTuple"
+        what = f"{shortened(early, NAMES_SHOWN)}, written before version 1 of RNTuple"
         return SourceError(f"{path}: the file holds no tree that can be read but {what}; write it again with ROOT 6.34")
     objects = [f"{name} ({what})" for name, what in found.items() if not what.startswith("TDirectory")]
-    return SourceError(f"{path}: the file holds no tree; it holds {_shorten(objects) or 'nothing'}")
+    return SourceError(f"{path}: the file holds no tree; it holds {shortened(objects, NAMES_SHOWN) or 'nothing'}")
 
 
 def _tree(path: str, file: Any, key: str) -> Any:
@@ -215,8 +227,3 @@ def _describe(name: str, branch: Any, layout: Layout, counter: bool) -> Branch:
     if layout.kind == "other":
         reader = ""
     return Branch(name, layout.kind, number, typename, counter, why_not, reader, layout.why_uproot)
-
-
-def _shorten(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -9,10 +9,11 @@ import xxhash
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
+from mlaas4hep.columns import join_offsets
 from mlaas4hep.errors import BranchError, ReadError, SourceError, first_line, nearest
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch, Column
-from mlaas4hep.sources.clusters import join
+from mlaas4hep.sources.clusters import check_range, join
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.root.baskets import STRING_BYTES, strings
 from mlaas4hep.sources.root.fields import Field, Level, fields_of
@@ -84,13 +85,13 @@ class RNTupleSource:
 
     def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut between clusters of the RNTuple."""
-        self._check(start, stop)
+        check_range(self.path, self.entries, start, stop)
         event_bytes = sum(self._event_bytes(self._field(name)) for name in dict.fromkeys(columns))
         return join([self._known.edges], event_bytes, start, stop, beside)
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``."""
-        self._check(start, stop)
+        check_range(self.path, self.entries, start, stop)
         fields = {name: self._field(name) for name in columns}
         parts = [self._part(fields, *overlap) for overlap in self._overlaps(start, stop)]
         joined: dict[Levels, NDArray[np.int64]] = {}
@@ -105,10 +106,6 @@ class RNTupleSource:
         """Close the file."""
         self._pages.close()
         self._place.close()
-
-    def _check(self, start: int, stop: int) -> None:
-        if not 0 <= start <= stop <= self.entries:
-            raise IndexError(f"{self.path}: entries {start} to {stop} of {self.entries}")
 
     def _field(self, name: str) -> Field:
         if name not in self._known.fields:
@@ -151,7 +148,7 @@ class RNTupleSource:
     ) -> Column:
         """The column of a range from its parts; collections share their offsets."""
         if field.levels and field.levels not in joined:
-            joined[field.levels] = _offsets([part.positions[field.levels] for part in parts], entries)
+            joined[field.levels] = join_offsets([part.positions[field.levels] for part in parts])
         offsets = joined.get(field.levels)
         if field.column is None:
             assert offsets is not None
@@ -227,11 +224,3 @@ def _step(positions: NDArray[np.int64], ends: NDArray[Any], level: Level) -> NDA
         raise DamagedColumn(level.column, "the data are damaged (the lengths of its lists make no sense)")
     found: NDArray[np.int64] = all_ends[positions - positions[0]]
     return found
-
-
-def _offsets(parts: list[NDArray[np.int64]], entries: int) -> NDArray[np.int64]:
-    """The offsets of joined parts, counted on from 0."""
-    lengths = [np.diff(part) for part in parts]
-    offsets = np.zeros(entries + 1, np.int64)
-    np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths]), out=offsets[1:])
-    return offsets

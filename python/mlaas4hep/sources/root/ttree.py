@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest
+from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest, shortened
 from mlaas4hep.sources.branch import Branch, Plain
-from mlaas4hep.sources.clusters import join
+from mlaas4hep.sources.clusters import check_range, join
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.remote.ahead import Ahead
@@ -58,7 +58,7 @@ class TTreeSource:
 
     def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where the columns begin baskets."""
-        self._check(start, stop)
+        check_range(self.path, self.entries, start, stop)
         readers = [self._reader(name, stop) for name in dict.fromkeys(columns)]
         boundaries = (np.asarray(reader.edges) for reader in readers)
         ranges = join(boundaries, sum(reader.event_bytes for reader in readers), start, stop, beside)
@@ -67,7 +67,7 @@ class TTreeSource:
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Plain]:
         """Return the columns of the events from ``start`` to ``stop``."""
-        self._check(start, stop)
+        check_range(self.path, self.entries, start, stop)
         readers = {name: self._reader(name, stop) for name in columns}
         fetched = self._fetch(readers, start, stop) if self._ahead else None
         whole = all(reader.edges[bisect.bisect_left(reader.edges, stop)] == stop for reader in readers.values())
@@ -140,9 +140,7 @@ class TTreeSource:
         try:
             return self._ahead.get((start, stop), tuple(readers), self._ranges(readers, start, stop))
         except Lost as lost:
-            names = ", ".join(map(repr, list(readers)[:NAMES_SHOWN]))
-            more = f" and {len(readers) - NAMES_SHOWN} more" if len(readers) > NAMES_SHOWN else ""
-            branches = f"branch{'es' * (len(readers) > 1)} {names}{more}"
+            branches = f"branch{'es' * (len(readers) > 1)} {shortened([*map(repr, readers)], NAMES_SHOWN)}"
             raise ReadError(f"{self.path}: {branches}, entries {start} to {stop}: {lost.cause}") from lost
 
     def _by_uproot(self, readers: dict[str, BranchReader], start: int, stop: int) -> dict[str, Plain]:
@@ -161,10 +159,6 @@ class TTreeSource:
         if length and not isinstance(column, tuple):
             return np.arange(entries + 1, dtype=np.int64) * length, column
         return column
-
-    def _check(self, start: int, stop: int) -> None:
-        if not 0 <= start <= stop <= self.entries:
-            raise IndexError(f"{self.path}: entries {start} to {stop} of {self.entries}")
 
 
 def _native(readers: Mapping[str, Reader]) -> dict[str, _rust.BasketBranch]:

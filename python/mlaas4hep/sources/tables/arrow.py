@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from mlaas4hep.errors import SourceError
@@ -12,9 +11,9 @@ from mlaas4hep.inputs import is_url
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Storage, TreeInfo
 from mlaas4hep.sources.memory import Memory
-from mlaas4hep.sources.place import Place, open_place
+from mlaas4hep.sources.place import Place, place_of_source
 from mlaas4hep.sources.tables.leaves import leaves_of
-from mlaas4hep.sources.tables.source import LASTS, TABLE, Columns, PieceSource, check_tree, opening
+from mlaas4hep.sources.tables.source import LASTS, Columns, PieceSource, check_tree, edges_of, listed, opening
 
 __all__ = ["ArrowSource", "list_trees", "open_tree"]
 
@@ -24,23 +23,13 @@ _MEMORY: "Memory[_Known]" = Memory()
 def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading) -> "ArrowSource":
     """Open the one table of an Arrow file or stream."""
     check_tree(path, tree, "Arrow")
-    place = open_place(path, reading)
-    try:
+    with place_of_source(path, reading) as place:
         return ArrowSource(place, threads, reading)
-    except BaseException:
-        place.close()
-        raise
 
 
 def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
     """Return the one table of an Arrow file or stream; the format does not tell how a branch is stored."""
-    source = open_tree(path, None, 1, reading)
-    try:
-        pieces = Storage(pieces=source.batches)
-        branches = tuple(source.schema().values())
-        return [TreeInfo(TABLE, source.entries, branches, {branch.name: pieces for branch in branches})]
-    finally:
-        source.close()
+    return listed(open_tree(path, None, 1, reading))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +65,9 @@ class ArrowSource(PieceSource):
         leaves = leaves_of(known.schema, "pyarrow", flatten_nested=reading.flatten_nested)
         super().__init__(place, leaves, known.edges)
 
-    @property
-    def batches(self) -> int:
-        """The number of record batches."""
-        return len(self._edges) - 1
+    def storage(self) -> dict[str, Storage]:
+        """Return in how many record batches each branch is."""
+        return dict.fromkeys(self._leaves, Storage(pieces=len(self._edges) - 1))
 
     def close(self) -> None:
         """Close the file."""
@@ -102,7 +90,7 @@ class ArrowSource(PieceSource):
                 lengths.append(len(batch))
         finally:
             reader.close()
-        return _Known(schema, (0, *np.cumsum(lengths, dtype=np.int64).tolist()))
+        return _Known(schema, edges_of(lengths))
 
     def _bytes(self) -> Any:
         return pa.PythonFile(self._place.file(), "r") if self._remote else pa.OSFile(self._path)

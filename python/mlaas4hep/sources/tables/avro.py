@@ -11,9 +11,9 @@ from mlaas4hep.errors import SourceError
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Storage, TreeInfo
 from mlaas4hep.sources.memory import Memory
-from mlaas4hep.sources.place import Place, open_place
+from mlaas4hep.sources.place import Place, place_of_source
 from mlaas4hep.sources.tables.leaves import TYPENAME, leaves_of
-from mlaas4hep.sources.tables.source import TABLE, Columns, PieceSource, check_tree, edges_of, opening
+from mlaas4hep.sources.tables.source import Columns, PieceSource, check_tree, edges_of, listed, opening
 
 __all__ = ["AvroSource", "list_trees", "open_tree"]
 
@@ -43,22 +43,13 @@ OTHER = pa.binary()
 def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading) -> "AvroSource":
     """Open the one table of an Avro file."""
     check_tree(path, tree, "Avro")
-    place = open_place(path, reading)
-    try:
+    with place_of_source(path, reading) as place:
         return AvroSource(place, reading)
-    except BaseException:
-        place.close()
-        raise
 
 
 def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
     """Return the one table of an Avro file; the columns of a block are stored together."""
-    source = open_tree(path, None, 1, reading)
-    try:
-        branches = tuple(source.schema().values())
-        return [TreeInfo(TABLE, source.entries, branches, {branch.name: source.storage for branch in branches})]
-    finally:
-        source.close()
+    return listed(open_tree(path, None, 1, reading))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +91,9 @@ class AvroSource(PieceSource):
         leaves = leaves_of(known.schema, "fastavro", flatten_nested=reading.flatten_nested)
         super().__init__(place, leaves, edges_of([rows for _, _, rows in known.pieces]))
 
-    @property
-    def storage(self) -> Storage:
-        """How any branch is stored."""
-        return Storage(pieces=len(self._known.pieces), compression=self._known.codec)
+    def storage(self) -> dict[str, Storage]:
+        """Return how each branch is stored: all in the same way."""
+        return dict.fromkeys(self._leaves, Storage(pieces=len(self._known.pieces), compression=self._known.codec))
 
     def _learn(self, place: Place) -> _Known:
         head = io.BytesIO(place.read(0, min(HEADER, place.size)))

@@ -15,9 +15,9 @@ from pyarrow import csv as arrow_csv
 from mlaas4hep.errors import SourceError, first_line
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import TreeInfo
-from mlaas4hep.sources.place import open_place
+from mlaas4hep.sources.place import place_of_source
 from mlaas4hep.sources.tables.leaves import is_string
-from mlaas4hep.sources.tables.source import Columns, check_tree, edges_of
+from mlaas4hep.sources.tables.source import Columns, check_tree, edges_of, listed
 from mlaas4hep.sources.tables.text import (
     BLOCK,
     LONGEST,
@@ -42,22 +42,14 @@ FIELDS = re.compile(r"CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, 
 def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading) -> "CsvSource":
     """Open the one table of a CSV file."""
     check_tree(path, tree, "CSV")
-    place = open_place(path, reading)
-    try:
+    with place_of_source(path, reading) as place:
         known = learned(place, reading, "CSV", lambda text: _Learner(text, threads, reading).learn())
         return CsvSource(place, known, threads, reading)
-    except BaseException:
-        place.close()
-        raise
 
 
 def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
     """Return the one table of a CSV file."""
-    source = open_tree(path, None, 1, reading)
-    try:
-        return [source.info()]
-    finally:
-        source.close()
+    return listed(open_tree(path, None, 1, reading))
 
 
 @dataclass(frozen=True, slots=True)

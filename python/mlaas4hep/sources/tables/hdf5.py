@@ -15,7 +15,7 @@ from mlaas4hep.errors import BranchError, MLaaSError, ReadError, SourceError, fi
 from mlaas4hep.inputs import is_url
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch, Column, Storage, TreeInfo
-from mlaas4hep.sources.clusters import join
+from mlaas4hep.sources.clusters import check_range, join
 from mlaas4hep.sources.place import Place, open_place
 from mlaas4hep.sources.tables.source import opening
 
@@ -220,7 +220,7 @@ class Hdf5Source:
 
     def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where chunks of all datasets begin."""
-        self._check(start, stop)
+        check_range(self.path, self.entries, start, stop)
         leaves = [self._leaf(name) for name in dict.fromkeys(columns)]
         event_bytes = sum(leaf.event_bytes for leaf in leaves)
         step = lcm(*(leaf.dataset.chunks[0] for leaf in leaves if leaf.dataset.chunks))
@@ -230,7 +230,7 @@ class Hdf5Source:
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``."""
-        self._check(start, stop)
+        check_range(self.path, self.entries, start, stop)
         leaves = {name: self._leaf(name) for name in columns}
         records: dict[str, NDArray[Any]] = {}
         found: dict[str, Column] = {}
@@ -270,10 +270,6 @@ class Hdf5Source:
             raise ReadError(f"{self.path}: {where}: the data are damaged ({first_line(error)})") from error
         finally:
             self.seconds["decoding"] += perf_counter() - begin
-
-    def _check(self, start: int, stop: int) -> None:
-        if not 0 <= start <= stop <= self.entries:
-            raise IndexError(f"{self.path}: entries {start} to {stop} of {self.entries}")
 
 
 def _values(dataset: Any, leaf: _Leaf, start: int, stop: int) -> NDArray[Any]:

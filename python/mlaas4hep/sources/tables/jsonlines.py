@@ -12,8 +12,8 @@ from pyarrow import json as arrow_json
 from mlaas4hep.errors import SourceError, first_line
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import TreeInfo
-from mlaas4hep.sources.place import open_place
-from mlaas4hep.sources.tables.source import Columns, check_tree, edges_of
+from mlaas4hep.sources.place import place_of_source
+from mlaas4hep.sources.tables.source import Columns, check_tree, edges_of, listed
 from mlaas4hep.sources.tables.text import (
     BLOCK,
     Block,
@@ -37,22 +37,14 @@ MIXED = pa.binary()
 def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading) -> "JsonSource":
     """Open the one table of a file of JSON lines."""
     check_tree(path, tree, "JSON lines")
-    place = open_place(path, reading)
-    try:
+    with place_of_source(path, reading) as place:
         known = learned(place, reading, "JSON lines", lambda text: _Learner(text, threads, reading).learn())
         return JsonSource(place, known, threads, reading)
-    except BaseException:
-        place.close()
-        raise
 
 
 def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
     """Return the one table of a file of JSON lines."""
-    source = open_tree(path, None, 1, reading)
-    try:
-        return [source.info()]
-    finally:
-        source.close()
+    return listed(open_tree(path, None, 1, reading))
 
 
 def _parse(data: bytes, schema: Any, unexpected: str, threads: bool) -> Any:

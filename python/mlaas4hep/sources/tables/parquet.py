@@ -16,7 +16,7 @@ from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Storage, TreeInfo
 from mlaas4hep.sources.place import Place, open_place
 from mlaas4hep.sources.tables.leaves import Leaf, leaves_of
-from mlaas4hep.sources.tables.source import LASTS, TABLE, Columns, TableSource, check_tree, opening
+from mlaas4hep.sources.tables.source import LASTS, Columns, TableSource, check_tree, edges_of, listed, opening
 
 __all__ = ["ParquetSource", "list_trees", "open_tree"]
 
@@ -35,12 +35,7 @@ def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading
 
 def list_trees(path: str, reading: Reading) -> list[TreeInfo]:
     """Return the one table of a Parquet file, and how each branch is stored."""
-    source = open_tree(path, None, 1, reading)
-    try:
-        branches = tuple(source.schema().values())
-        return [TreeInfo(TABLE, source.entries, branches, source.storage())]
-    finally:
-        source.close()
+    return listed(open_tree(path, None, 1, reading))
 
 
 @dataclass(slots=True)
@@ -78,11 +73,11 @@ class ParquetSource(TableSource):
         except BaseException:
             self._close(place)
             raise
-        edges = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
+        edges = edges_of(rows)
         if meta.num_rows != edges[-1] or min(rows, default=0) < 0:
             self._close(place)
             raise SourceError(f"{place.path}: the Parquet file is damaged: its row groups do not add up to its events")
-        super().__init__(place, leaves, int(edges[-1]), edges.tolist())
+        super().__init__(place, leaves, edges[-1], edges)
         self._threads = threads
         self._streams: dict[Columns, _Stream] = {}
         self._sizes = self._measure()

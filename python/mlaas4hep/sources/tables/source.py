@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlaas4hep.errors import BranchError, MLaaSError, ReadError, SourceError, first_line, nearest
-from mlaas4hep.sources.branch import Branch, Column
-from mlaas4hep.sources.clusters import join
+from mlaas4hep.errors import BranchError, MLaaSError, ReadError, SourceError, first_line, nearest, shortened
+from mlaas4hep.sources.branch import Branch, Column, Storage, TreeInfo
+from mlaas4hep.sources.clusters import check_range, join
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.tables.leaves import Leaf, Offsets, to_column
 
-__all__ = ["TABLE", "PieceSource", "TableSource", "check_tree", "edges_of", "opening"]
+__all__ = ["TABLE", "PieceSource", "TableSource", "check_tree", "edges_of", "listed", "opening"]
 
 TABLE = "table"
 """The name of the one tree of a file whose format has no trees."""
@@ -47,6 +47,14 @@ def opening(path: str, format_: str) -> Iterator[None]:
         raise
     except Exception as error:  # whatever a library makes of damaged bytes
         raise SourceError(f"{path}: the {format_} file is truncated or damaged: {first_line(error)}") from error
+
+
+def listed(source: "TableSource") -> list[TreeInfo]:
+    """Return the one table of a source, which is closed."""
+    try:
+        return [TreeInfo(TABLE, source.entries, tuple(source.schema().values()), source.storage())]
+    finally:
+        source.close()
 
 
 def edges_of(rows: list[int]) -> tuple[int, ...]:
@@ -80,16 +88,20 @@ class TableSource(ABC):
         """Return every branch by its name, in the file's order."""
         return {name: leaf.branch for name, leaf in self._leaves.items()}
 
+    def storage(self) -> dict[str, Storage]:
+        """Return how each branch is stored, where the format tells it."""
+        return {}
+
     def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where pieces of the file begin."""
-        self._check(start, stop)
+        check_range(self.path, self.entries, start, stop)
         leaves = [self._leaf(name) for name in dict.fromkeys(columns)]
         event_bytes = sum(self._event_bytes(leaf) for leaf in leaves)
         return join([self._cuts(leaves, event_bytes)], event_bytes, start, stop, beside)
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``."""
-        self._check(start, stop)
+        check_range(self.path, self.entries, start, stop)
         leaves = {name: self._leaf(name) for name in columns}
         if not leaves:
             return {}
@@ -138,12 +150,8 @@ class TableSource(ABC):
             self.seconds["decoding"] += perf_counter() - begin - others
 
     def _damaged(self, columns: Columns, start: int, stop: int, error: Exception) -> ReadError:
-        where = f"column{'s' * (len(columns) > 1)} {_shorten(columns)}, entries {start} to {stop}"
-        return ReadError(f"{self.path}: {where}: the data are damaged ({first_line(error)})")
-
-    def _check(self, start: int, stop: int) -> None:
-        if not 0 <= start <= stop <= self.entries:
-            raise IndexError(f"{self.path}: entries {start} to {stop} of {self.entries}")
+        names = f"column{'s' * (len(columns) > 1)} {shortened([*map(repr, columns)], NAMES_SHOWN)}"
+        return ReadError(f"{self.path}: {names}, entries {start} to {stop}: the data are damaged ({first_line(error)})")
 
 
 class PieceSource(TableSource):
@@ -196,8 +204,3 @@ class PieceSource(TableSource):
         """Close the file."""
         self._lasts.clear()
         super().close()
-
-
-def _shorten(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(map(repr, names[:NAMES_SHOWN])) + (f" and {more} more" if more > 0 else "")

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from mlaas4hep.errors import BranchError, MLaaSError, SourceError, first_line, nearest
 from mlaas4hep.reading import Reading
-from mlaas4hep.sources.branch import Branch, TreeInfo
+from mlaas4hep.sources.branch import Branch
 from mlaas4hep.sources.memory import Memory
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.tables.leaves import Leaf, leaves_of
-from mlaas4hep.sources.tables.source import TABLE, Columns, PieceSource, opening
+from mlaas4hep.sources.tables.source import Columns, PieceSource, opening
 
 __all__ = [
     "BLOCK",
@@ -201,10 +201,6 @@ class TextSource(PieceSource):
     @abstractmethod
     def _parse(self, data: bytes, columns: Columns) -> Any:
         """Return these columns of a block as a table."""
-
-    def info(self) -> TreeInfo:
-        """Return the table with its branches."""
-        return TreeInfo(TABLE, self.entries, tuple(self.schema().values()))
 
     def close(self) -> None:
         """Close the file."""
