@@ -29,7 +29,8 @@ from tests.sources.files import basket_range, damage
 def _no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    gc.collect()
+    if not set(threading.enumerate()) <= before:
+        gc.collect()  # a pass that was left ends when it is forgotten
     assert set(threading.enumerate()) <= before
 
 
@@ -170,16 +171,16 @@ def test_at_most_three_chunks_are_in_memory(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    path = in_baskets(tmp_path / "large.root", [50_000] * 40, 10)
+    path = in_baskets(tmp_path / "large.root", [50_000] * 20, 10)
     dataset = Dataset(path)
     tracemalloc.start()
     try:
         dataset.specs()
-        assert sum(len(chunk.data) for chunk in dataset.chunks(10_000)) == 2_000_000
+        assert sum(len(chunk.data) for chunk in dataset.chunks(10_000)) == 1_000_000
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 25e6  # the columns of the file: 80e6, of a cluster: 4e6; a chunk: 0.7e6; parts: 2e6
+    assert peak < 20e6  # the columns of the file: 40e6, of a cluster: 4e6; a chunk: 0.7e6; parts: 1e6
 
 
 def test_what_a_pass_took_is_known(tmp_path: Path) -> None:

@@ -56,16 +56,18 @@ def write(path: Path, clusters: Sequence[int] = (5, 1, 40, 12), compression: Any
 def assert_same(source: RNTupleSource, ranges: Iterable[tuple[int, int]]) -> None:
     """Every branch, read in these ranges, is what uproot gives."""
     names = [name for name, branch in source.schema().items() if branch.kind != "other"]
+    wanted = {}
     with uproot.open({source.path: None}) as file:
-        wanted = file[source.tree].arrays()
+        whole = file[source.tree].arrays()
+    for name in names:
+        wanted[name] = whole
+        for part in name.split("."):
+            wanted[name] = wanted[name][part]
     for start, stop in ranges:
         found = source.read(names, start, stop)
         assert list(found) == names
         for name in names:
-            expected = wanted[start:stop]
-            for part in name.split("."):
-                expected = expected[part]
-            assert_column(found[name], expected, source.schema()[name].counter)
+            assert_column(found[name], wanted[name][start:stop], source.schema()[name].counter)
 
 
 def assert_column(found: Column, wanted: Any, counter: bool = False) -> None:

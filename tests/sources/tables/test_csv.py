@@ -3,47 +3,21 @@
 import gzip
 import os
 from pathlib import Path
-from typing import Any
 
 import mlaas4hep
 import numpy as np
 import pyarrow as pa
 import pytest
-from mlaas4hep.errors import BranchError, MLaaSError, SourceError
+from mlaas4hep.errors import BranchError, SourceError
 from mlaas4hep.sources import list_trees, open_source
 from mlaas4hep.sources.tables import text
 
-from tests.sources.formats import assert_ranges, opened, plain, write_csv, write_packed
+from tests.sources.formats import assert_ranges, opened, write_csv, write_packed
+from tests.sources.tables.texts import columns, kinds, refused
 
 
 def made(folder: Path, data: str | bytes, name: str = "a.csv") -> Path:
     return write_packed(data if isinstance(data, bytes) else data.encode(), folder / name)
-
-
-def columns(path: Path, **types: str) -> dict[str, Any]:
-    source = opened(path, types=types)
-    found = source.read([name for name, branch in source.schema().items() if branch.kind != "other"], 0, source.entries)
-    source.close()
-    return {name: plain(column) for name, column in found.items()}
-
-
-def kinds(path: Path, **types: str) -> dict[str, tuple[str, str, str]]:
-    source = opened(path, types=types)
-    source.close()
-    return {name: (branch.kind, branch.type, branch.why_not) for name, branch in source.schema().items()}
-
-
-def refused(path: Path, **types: str) -> str:
-    with pytest.raises(MLaaSError) as caught:
-        opened(path, types=types)
-    assert isinstance(caught.value, (SourceError, BranchError))
-    assert str(path) in str(caught.value)
-    return str(caught.value)
-
-
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "BLOCK", 64)
 
 
 # what is read

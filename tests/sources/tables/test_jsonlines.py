@@ -1,47 +1,21 @@
 """JSON lines: types of all values, and what is wrong in one message that names the line."""
 
 from pathlib import Path
-from typing import Any
 
 import mlaas4hep
 import numpy as np
 import pyarrow as pa
 import pytest
-from mlaas4hep.errors import BranchError, MLaaSError, SourceError
+from mlaas4hep.errors import BranchError
 from mlaas4hep.sources import list_trees
 from mlaas4hep.sources.tables import text
 
-from tests.sources.formats import assert_ranges, opened, plain, write_jsonlines, write_packed
+from tests.sources.formats import assert_ranges, opened, write_jsonlines, write_packed
+from tests.sources.tables.texts import columns, kinds, refused
 
 
 def made(folder: Path, *lines: str, name: str = "a.jsonl") -> Path:
     return write_packed("\n".join(lines).encode(), folder / name)
-
-
-def columns(path: Path, **types: str) -> dict[str, Any]:
-    source = opened(path, types=types)
-    found = source.read([name for name, branch in source.schema().items() if branch.kind != "other"], 0, source.entries)
-    source.close()
-    return {name: plain(column) for name, column in found.items()}
-
-
-def kinds(path: Path, **types: str) -> dict[str, tuple[str, str, str]]:
-    source = opened(path, types=types)
-    source.close()
-    return {name: (branch.kind, branch.type, branch.why_not) for name, branch in source.schema().items()}
-
-
-def refused(path: Path, **types: str) -> str:
-    with pytest.raises(MLaaSError) as caught:
-        opened(path, types=types)
-    assert isinstance(caught.value, (SourceError, BranchError))
-    assert str(path) in str(caught.value)
-    return str(caught.value)
-
-
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "BLOCK", 64)
 
 
 def test_types_of_values(tmp_path: Path) -> None:
