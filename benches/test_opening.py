@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import uproot
-from mlaas4hep.sources import known, list_trees, open_source
+from mlaas4hep.sources import list_trees, open_source
+from mlaas4hep.sources.root import known
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.files import nano_file

@@ -11,7 +11,8 @@ import mlaas4hep as m
 import numpy as np
 import pytest
 import uproot
-from mlaas4hep.sources import known, open_source
+from mlaas4hep.sources import open_source
+from mlaas4hep.sources.root import known
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.files import LARGE, SMALL, nano_file, root_file

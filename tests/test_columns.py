@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from mlaas4hep._rust import Masked
-from mlaas4hep.columns import keep_all, slice_column, split_nulls
+from mlaas4hep.columns import join_offsets, keep_all, slice_column, split_nulls
 from mlaas4hep.errors import BranchError, ColumnError, Note
 
 ones = np.ones
@@ -276,3 +276,11 @@ def test_masked_columns_of_a_source_are_cut_sliced_and_split() -> None:
     part = slice_column(lists, 1, 3)
     assert (part.values[0].tolist(), part.mask.tolist()) == ([2, 2, 3], [True, False])
     assert split_nulls(np.arange(2))[1].tolist() == [False, False]
+    assert split_nulls((np.array([0, 1, 1]), np.arange(1)))[1].tolist() == [False, False]
+
+
+def test_joined_offsets_go_on_from_part_to_part() -> None:
+    parts = [np.array([3, 5, 5], np.int32), np.array([7], np.uint32), np.array([0, 4])]
+    assert join_offsets(parts).tolist() == [0, 2, 2, 6]
+    assert join_offsets(parts).dtype == np.int64
+    assert join_offsets([]).tolist() == [0]

@@ -1,4 +1,4 @@
-"""ROOT files in, trained machine-learning model out: the successor of MLaaS4HEP, with a Rust core."""
+"""ROOT files and others in, trained machine-learning model out: the successor of MLaaS4HEP, with a Rust core."""
 
 from importlib.metadata import version as _version
 

@@ -4,7 +4,7 @@ NumPy arrays, pairs of offsets and content, and Arrow objects go to Rust as they
 layouts apart without copying their buffers; only list views, indexed and otherwise scattered layouts are packed once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,17 @@ import numpy as np
 from mlaas4hep import _rust
 from mlaas4hep.errors import ColumnError
 
-__all__ = ["adapt", "adapt_data", "is_arrow", "keep", "keep_all", "slice_column", "split_nulls", "survivors"]
+__all__ = [
+    "adapt",
+    "adapt_data",
+    "is_arrow",
+    "join_offsets",
+    "keep",
+    "keep_all",
+    "slice_column",
+    "split_nulls",
+    "survivors",
+]
 
 
 def adapt_data(data: object) -> dict[str, object]:
@@ -189,11 +199,23 @@ def slice_column(column: Any, start: int, stop: int) -> Any:
     return column[start:stop]
 
 
-def split_nulls(column: Any) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-    """Return the values of a flat column of a source, and which of them are null."""
+def split_nulls(column: Any) -> "tuple[Any, np.ndarray[Any, Any]]":
+    """Return a column of a source, or the content of one, without its mask, and which values or lists are null."""
     if isinstance(column, _rust.Masked):
         return column.values, np.asarray(column.mask, np.bool_) != column.valid_when
-    return column, np.zeros(len(column), np.bool_)
+    return column, np.zeros(len(column[0]) - 1 if isinstance(column, tuple) else len(column), np.bool_)
+
+
+def join_offsets(parts: "Sequence[np.ndarray[Any, Any]]") -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Return the offsets of lists that are joined part by part: int64, from 0, wherever those of a part begin."""
+    joined = np.zeros(1 + sum(len(part) - 1 for part in parts), np.int64)
+    at = 0
+    for part in parts:
+        end = at + len(part) - 1
+        joined[at + 1 : end + 1] = part[1:]
+        joined[at + 1 : end + 1] += joined[at] - part[0]
+        at = end
+    return joined
 
 
 def _places(offsets: "np.ndarray[Any, Any]", passed: "np.ndarray[Any, Any]") -> tuple[Any, Any]:

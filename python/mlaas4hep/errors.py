@@ -7,7 +7,7 @@ without knowing us. A message says what was wrong, in which file and branch, and
 
 import difflib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "BranchError",
@@ -24,6 +24,7 @@ __all__ = [
     "first_line",
     "nearest",
     "note",
+    "shortened",
 ]
 
 
@@ -93,6 +94,16 @@ def first_line(error: BaseException) -> str:
     """Return the first line of what an exception of another library says, or its name if it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0].strip() if lines else type(error).__name__
+
+
+def shortened(names: Sequence[str], most: int) -> str:
+    """Return the first names of a list, and how many more there are.
+
+    >>> shortened(["a", "b", "c", "d"], 2)
+    'a, b and 2 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

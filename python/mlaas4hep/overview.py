@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from mlaas4hep.errors import BranchError, SourceError, SpecsError, nearest
+from mlaas4hep.errors import BranchError, SourceError, SpecsError, nearest, shortened
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Branch, Reading, Storage, TreeInfo, list_trees, open_source
 from mlaas4hep.sources.branch import GROUP
@@ -137,7 +137,7 @@ def look(
     reading = reading or Reading()
     listed = [(given, _trees(given, reading)) for given in inputs]
     known = list(dict.fromkeys(branch.name for _, trees in listed for tree in trees for branch in tree.branches))
-    where = listed[0][0].path + (f" and {len(listed) - 1} more" if len(listed) > 1 else "")
+    where = shortened([given.path for given, _ in listed], 1)
     for glob in globs:
         if not any(_matches(name, glob) for name in known):
             hint = nearest(glob, [*known, *dict.fromkeys(map(_pattern, known))])

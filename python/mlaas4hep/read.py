@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.columns import slice_column
+from mlaas4hep.columns import join_offsets, slice_column, split_nulls
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.files import File, open_all
 from mlaas4hep.dataset.stream import open_again
@@ -141,8 +141,8 @@ class _Joiner:
     def _join(self, parts: Sequence[Any], dtype: np.dtype[Any]) -> Any:
         """Join arrays, pairs, or such of them that are masked."""
         if any(isinstance(part, _rust.Masked) for part in parts):
-            values = [part.values if isinstance(part, _rust.Masked) else part for part in parts]
-            return _rust.Masked(self._join(values, dtype), np.concatenate([*map(_nulls, parts)]), valid_when=False)
+            values, nulls = zip(*map(split_nulls, parts), strict=True)
+            return _rust.Masked(self._join(values, dtype), np.concatenate(nulls), valid_when=False)
         if isinstance(parts[0], tuple):
             contents = [slice_column(content, offsets[0], offsets[-1]) for offsets, content in parts]
             return self._join_offsets([offsets for offsets, _ in parts]), self._join(contents, dtype)
@@ -151,17 +151,7 @@ class _Joiner:
     def _join_offsets(self, parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         key = tuple(map(id, parts))
         if key not in self._offsets:
-            lengths = np.cumsum([0, *(part[-1] - part[0] for part in parts)])
-            moved = [part[1:] + (length - part[0]) for part, length in zip(parts, lengths[:-1], strict=True)]
             alone = len(parts) == 1 and parts[0][0] == 0
-            joined = parts[0] if alone else np.concatenate([[0], *moved], dtype=np.int64)
+            joined = parts[0] if alone else join_offsets(parts)
             self._offsets[key] = parts, joined  # the parts too, so that their ids stay theirs
         return self._offsets[key][1]
-
-
-def _nulls(part: Any) -> NDArray[np.bool_]:
-    """Which values of a column, or lists of it, are null."""
-    if not isinstance(part, _rust.Masked):
-        return np.zeros(len(part[0]) - 1 if isinstance(part, tuple) else len(part), np.bool_)
-    valid = np.asarray(part.mask).astype(np.bool_)
-    return ~valid if part.valid_when else valid

@@ -46,10 +46,7 @@ def resolve_sentinels(given: Given, names: Iterable[str]) -> Sentinels:
 def why_not(given: object) -> str:
     """Tell what is wrong with sentinels as a user wrote them; nothing if all is right."""
     for numbers in given.values() if isinstance(given, Mapping) else [given]:
-        listed: Iterable[Any] = (
-            numbers if isinstance(numbers, Iterable) and not isinstance(numbers, (str, Mapping)) else [numbers]
-        )
-        for number in listed:
+        for number in _listed(numbers):
             if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
                 return f"{number!r} is none"
     if isinstance(given, Mapping) and not all(isinstance(name, str) for name in given):

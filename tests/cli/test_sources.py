@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ from mlaas4hep.dataset import Dataset
 from examples.formats import convert
 from examples.higgs import make_sample
 from tests.cli.invoke import Invoke
-from tests.servers import HttpServer, Server, XRootDServer
-from tests.sources.conftest import needs
+from tests.sources.conftest import make
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -62,52 +62,51 @@ def test_a_text_gives_the_same_flat_branches(converted: Path) -> None:
     assert chunks(text) == chunks(dataset(str(converted), "TTree", select=text.branches))
 
 
-@pytest.fixture(params=["root", "http"])
-def server(request: pytest.FixtureRequest, converted: Path) -> Iterator[Server]:
-    """A server of the sample."""
-    needs(request.param)
-    with {"root": XRootDServer, "http": HttpServer}[request.param]() as running:
+@contextmanager
+def serving(protocol: str, converted: Path) -> Iterator[str]:
+    """The URL of a server of the sample."""
+    with make(protocol) as running:
         for path in converted.glob("*.root"):
             (running.folder / path.name).write_bytes(path.read_bytes())
-        yield running
+        yield running.url("").rstrip("/")
 
 
-def test_servers_give_the_same_chunks(server: Server, converted: Path) -> None:
+@pytest.mark.parametrize("protocol", ["root", "http"])
+def test_servers_give_the_same_chunks(protocol: str, converted: Path) -> None:
     wanted = chunks(dataset(str(converted), "TTree"))
-    assert chunks(dataset(server.url("").rstrip("/"), "TTree")) == wanted
-    assert chunks(dataset(server.url("").rstrip("/"), "RNTuple")) == wanted
+    with serving(protocol, converted) as url:
+        assert chunks(dataset(url, "TTree")) == wanted
+        assert chunks(dataset(url, "RNTuple")) == wanted
 
 
-def train(invoke: Invoke, folder: str, suffix: str, params: Path, out: Path) -> dict[str, Any]:
-    files = ",".join(f"{folder}/{process}{suffix}" for process in convert.PROCESSES)
+def train(invoke: Invoke, files: list[str], params: Path, out: Path) -> dict[str, Any]:
     model = ROOT / "examples" / "tth" / "model.py"
     with_model = ("--labels", "1,0", "--model", model, "--params", params, "--fout", out)
-    answer = invoke("train", "--files", files, *with_model)
+    answer = invoke("train", "--files", ",".join(files), *with_model)
     assert answer.status == 0, answer.err
     found: dict[str, Any] = json.loads((out / "metrics.json").read_text())
     return {key: found[key] for key in ("columns", "parts", "history", "test")}
 
 
-@pytest.mark.parametrize("form", ["RNTuple", "Parquet"])
-def test_trainings_end_the_same(form: str, invoke: Invoke, converted: Path, tmp_path: Path) -> None:
+def test_trainings_end_the_same(invoke: Invoke, converted: Path, tmp_path: Path) -> None:
+    """From TTrees here, and from an RNTuple behind a URL beside a Parquet file."""
     pytest.importorskip("keras")
-    wanted = train(invoke, str(converted), ".root", converted / "params.json", tmp_path / "ttree")
-    assert train(invoke, str(converted), FORMATS[form], converted / "params.json", tmp_path / "other") == wanted
+    signal, background = convert.PROCESSES
+    trees = [f"{converted}/{process}.root" for process in (signal, background)]
+    wanted = train(invoke, trees, converted / "params.json", tmp_path / "trees")
     assert wanted["columns"] > 150
-
-
-def test_a_training_over_the_network(server: Server, invoke: Invoke, converted: Path, tmp_path: Path) -> None:
-    pytest.importorskip("keras")
-    wanted = train(invoke, str(converted), ".root", converted / "params.json", tmp_path / "local")
-    url = server.url("").rstrip("/")
-    assert train(invoke, url, ".root", converted / "params.json", tmp_path / "remote") == wanted
+    with serving("http", converted) as url:
+        mixed = [f"{url}/{signal}{FORMATS['RNTuple']}", f"{converted}/{background}{FORMATS['Parquet']}"]
+        assert train(invoke, mixed, converted / "params.json", tmp_path / "mixed") == wanted
 
 
 def test_the_higgs_challenge(invoke: Invoke, tmp_path: Path) -> None:
     pytest.importorskip("keras")
     make_sample.write(tmp_path / "training.csv", 3000)
     folder = ROOT / "examples" / "higgs"
-    given = ("--model", folder / "model.py", "--params", folder / "params.json", "--fout", tmp_path / "result")
+    params = json.loads((folder / "params.json").read_text()) | {"epochs": 3}
+    (tmp_path / "params.json").write_text(json.dumps(params))
+    given = ("--model", folder / "model.py", "--params", tmp_path / "params.json", "--fout", tmp_path / "result")
     answer = invoke("train", "--files", tmp_path / "training.csv", "--labels", "Label", *given)
     assert answer.status == 0, answer.err
     metrics = json.loads((tmp_path / "result" / "metrics.json").read_text())

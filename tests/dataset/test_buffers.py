@@ -1,6 +1,5 @@
 """Arrays of chunks are used again only where nobody can see it."""
 
-import gc
 
 import numpy as np
 import pytest
@@ -31,7 +30,6 @@ def test_what_somebody_holds_stays(what: str, view: object) -> None:
     array[...] = 1
     held = view(array)  # type: ignore[operator]
     del target, array
-    gc.collect()
     for _ in range(4):
         target = buffers.target(100)
         getattr(target, what)[...] = 0

@@ -8,8 +8,9 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import uproot
-from mlaas4hep.sources import Plain, Reading, known, open_source
-from mlaas4hep.sources.ttree import TTreeSource
+from mlaas4hep.sources import Plain, Reading, open_source
+from mlaas4hep.sources.root import known
+from mlaas4hep.sources.root.ttree import TTreeSource
 
 NUMBERS = (
     "bool",

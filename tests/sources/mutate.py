@@ -81,10 +81,8 @@ def length(column: Any) -> int:
 
 def main(path: Path, first: int, count: int) -> None:
     import fsspec  # noqa: F401 (before memory is limited)
-    import mlaas4hep.sources.arrow
-    import mlaas4hep.sources.csvfile
-    import mlaas4hep.sources.parquet
-    import mlaas4hep.sources.ttree  # noqa: F401
+    from mlaas4hep.sources.root import ttree  # noqa: F401
+    from mlaas4hep.sources.tables import arrow, csv, parquet  # noqa: F401
 
     check(path)
     pages = int(Path("/proc/self/statm").read_text().split()[0])

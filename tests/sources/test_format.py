@@ -12,7 +12,7 @@ from mlaas4hep.errors import SourceError
 from mlaas4hep.sources import open_source
 from mlaas4hep.sources.format import known_formats
 
-from tests.sources.tables import assert_ranges, write_arrow, write_csv, write_feather, write_jsonlines, write_parquet
+from tests.sources.formats import assert_ranges, write_arrow, write_csv, write_feather, write_jsonlines, write_parquet
 
 TABLE = pa.table({"x": [1.5, 2.5, 3.5], "n": [1, 2, 3]})
 GUIDE = Path(__file__).parents[2] / "docs" / "formats.md"

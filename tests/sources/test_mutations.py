@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.sources import files, test_twins
+from tests.sources.formats import write_arrow, write_csv, write_parquet
 from tests.sources.mutate import mutate
-from tests.sources.tables import write_arrow, write_csv, write_parquet
 
 EVENTS = 120
 AT_ONCE = 200

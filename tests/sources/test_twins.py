@@ -14,7 +14,7 @@ import pytest
 
 from tests.dataset.files import same_bits
 from tests.sources import files
-from tests.sources.tables import (
+from tests.sources.formats import (
     write_arrow,
     write_avro,
     write_csv,

@@ -32,7 +32,7 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-HELP = """Train machine-learning models on ROOT files of high-energy physics.
+HELP = """Train machine-learning models on files of high-energy physics.
 
 \b
 To begin with:
@@ -48,7 +48,7 @@ Each command has a --help with the formats of its files. The exit status is
 @click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(mlaas4hep.__version__, prog_name="mlaas4hep", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Train machine-learning models on ROOT files."""
+    """Train machine-learning models on files of events."""
 
 
 commands: Iterable[click.Command] = (train, specs, flatten, inspect, demo)

@@ -7,15 +7,14 @@ import click
 from mlaas4hep.cli import options
 from mlaas4hep.preproc import Preprocessing
 
-HELP = """Write ROOT files as flat chunks, for use elsewhere.
+HELP = """Write events as flat chunks, for use elsewhere.
 
 \b
 Example:
   mlaas4hep flatten --files sig.root,bkg.root --labels 1,0 --out chunks
 
-Events are mixed, padded and normalised as for training. Of --params the keys
-nevts, chunk_size, shuffle, branch, identifier, selected_branches,
-exclude_branches, classes, split, seed and verbose count.
+Events are mixed, padded and normalised as for training. Of --params all keys
+count but epochs, batch_size, training, metrics and hist.
 
 \b
 The folder DIR is there when it is whole:
@@ -72,7 +71,7 @@ def flatten(
     common_branches: bool,
     preproc: Preprocessing,
 ) -> None:
-    """Write ROOT files as flat chunks."""
+    """Write events as flat chunks."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.export import export
 

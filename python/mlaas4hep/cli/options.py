@@ -39,7 +39,8 @@ files = click.option(
     required=True,
     metavar="F",
     help="The inputs: a list (its name ends in .txt or .list) with one a line, a data file, or several with commas "
-    "between. An input is a path or a glob, with :tree behind it if the file holds several trees.",
+    "between. An input is a path, a glob or a URL (root://, https://, ...), with :tree behind it if the file holds "
+    "several trees: ROOT with TTrees or RNTuples, Parquet, Arrow, CSV, JSON lines, HDF5 or Avro.",
 )
 params = click.option(
     "--params", "params", metavar="FILE", help="Parameters as JSON; 'mlaas4hep train --help' lists them."

@@ -8,15 +8,15 @@ import click
 from mlaas4hep.cli import options
 from mlaas4hep.preproc import Preprocessing
 
-HELP = """Scan ROOT files: the range and length of every branch.
+HELP = """Scan files: the range and length of every branch.
 
 \b
 Example:
   mlaas4hep specs --files 'data/*.root' --out specs.json
 
 Other commands take the file with --specs instead of scanning again. Of
---params the keys nevts, branch, identifier, selected_branches,
-exclude_branches, split, seed, hist and, with --labels, classes count.
+--params all keys count but chunk_size, epochs, batch_size, shuffle, training
+and metrics; classes does with --labels only.
 
 \b
 The file is JSON:
@@ -68,7 +68,7 @@ def specs(
     common_branches: bool,
     preproc: Preprocessing,
 ) -> None:
-    """Scan ROOT files."""
+    """Scan files."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.cli.tables import specs_table
     from mlaas4hep.evaluation.inputs import check_drawing, draw_inputs

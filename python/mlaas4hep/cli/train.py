@@ -10,7 +10,7 @@ from mlaas4hep.cli import options
 from mlaas4hep.cli.keys import keys_help
 from mlaas4hep.preproc import Preprocessing
 
-HELP = """Train a model on ROOT files and test it.
+HELP = """Train a model on files of events and test it.
 
 \b
 Example:
@@ -73,7 +73,7 @@ def train(
     common_branches: bool,
     preproc: Preprocessing,
 ) -> None:
-    """Train a model on ROOT files and test it."""
+    """Train a model on files of events and test it."""
     from mlaas4hep.cli.progress import Bar
     from mlaas4hep.train import render
     from mlaas4hep.train import train as train_model

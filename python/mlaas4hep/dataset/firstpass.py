@@ -383,8 +383,9 @@ class FirstPass:
 
 def _identifier(column: Column, name: str, path: str, entries: NDArray[np.int64]) -> NDArray[np.generic]:
     """The values of an identifier, which every event must have."""
-    values, nulls = split_nulls(column)
+    found, nulls = split_nulls(column)
     if nulls.any():
         entry = entries[int(np.argmax(nulls))]
         raise BranchError(f"{path}: identifier {name!r} is missing in entry {entry}; every event must have one")
+    values: NDArray[np.generic] = found
     return values

@@ -91,6 +91,6 @@ def list_trees(path: str, reading: Reading | None = None) -> list[TreeInfo]:
 
 def find(pattern: str, reading: Reading | None = None) -> list[str]:
     """Return the URLs that match a pattern, sorted."""
-    from mlaas4hep.sources import remote
+    from mlaas4hep.sources.remote import remotefile
 
-    return remote.find(pattern, reading or Reading())
+    return remotefile.find(pattern, reading or Reading())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from mlaas4hep.errors import BranchError, ParamsError, nearest
+from mlaas4hep.errors import BranchError, ParamsError, nearest, shortened
 from mlaas4hep.inputs import is_file, is_list, read_list
 from mlaas4hep.sources.branch import GROUP, Branch
 
@@ -28,7 +28,7 @@ class Choice:
         names: dict[str, list[str]] = {}
         for name, why in sorted(self.left_out.items()):
             names.setdefault(why, []).append(name)
-        parts = [f"{_shorten(group)} ({why})" for why, group in sorted(names.items())]
+        parts = [f"{shortened(group, NAMES_SHOWN)} ({why})" for why, group in sorted(names.items())]
         return f"branches left out: {'; '.join(parts)}" if parts else ""
 
 
@@ -193,8 +193,3 @@ def _names(given: str | Iterable[str] | None, known: Mapping[str, Branch], what:
 
 def _a(kind: str) -> str:
     return {"string": "a string", "other": "of another kind"}.get(kind, kind)
-
-
-def _shorten(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -16,7 +16,7 @@ from mlaas4hep.sources.place import Place, open_place
 if TYPE_CHECKING:
     from mlaas4hep.sources import Source
 
-__all__ = ["Format", "format_of", "from_module"]
+__all__ = ["Format", "format_of", "from_module", "packed_or_not"]
 
 Opener = Callable[[str, str | None, int | None, Reading], "Source"]
 Lister = Callable[[str, Reading], list[TreeInfo]]
@@ -39,7 +39,7 @@ class Format:
 
 
 def from_module(name: str) -> "tuple[Opener, Lister]":
-    """Return ``open`` and ``list_trees`` of a module of ``mlaas4hep.sources``, which is loaded by the first call."""
+    """Return ``open`` and ``list_trees`` of a module below ``mlaas4hep.sources``, which is loaded by the first call."""
 
     def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading) -> "Source":
         source: Source = importlib.import_module(f"mlaas4hep.sources.{name}").open_tree(path, tree, threads, reading)
@@ -50,6 +50,11 @@ def from_module(name: str) -> "tuple[Opener, Lister]":
         return trees
 
     return open_tree, list_trees
+
+
+def packed_or_not(*suffixes: str) -> tuple[str, ...]:
+    """Return the ends of names of texts, as they are and compressed in the ways that can be read."""
+    return tuple(suffix + end for suffix in suffixes for end in ("", ".gz", ".bz2", ".zst", ".lz4"))
 
 
 OTHERS = {

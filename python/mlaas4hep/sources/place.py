@@ -1,13 +1,14 @@
 """Where the bytes of a file are: on this machine, or at a URL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
 from mlaas4hep.inputs import is_url
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.localfile import LocalFile
 
-__all__ = ["Place", "open_place"]
+__all__ = ["Place", "open_place", "place_of_source"]
 
 
 class Place(Protocol):
@@ -42,6 +43,17 @@ def open_place(path: str, reading: Reading) -> Place:
     """Open a path or URL; ``SourceError`` says why it cannot be."""
     if not is_url(path):
         return LocalFile(path)
-    from mlaas4hep.sources.remote import RemoteFile
+    from mlaas4hep.sources.remote.remotefile import RemoteFile
 
     return RemoteFile(path, reading)
+
+
+@contextmanager
+def place_of_source(path: str, reading: Reading) -> Iterator[Place]:
+    """Open a path or URL for a source that will close it; where there is none in the end it is closed here."""
+    place = open_place(path, reading)
+    try:
+        yield place
+    except BaseException:
+        place.close()
+        raise

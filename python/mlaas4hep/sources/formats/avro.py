@@ -4,4 +4,4 @@ from mlaas4hep.sources.format import Format, from_module
 
 __all__ = ["FORMAT"]
 
-FORMAT = Format("Avro", *from_module("avro"), magic=(b"Obj\x01",))
+FORMAT = Format("Avro", *from_module("tables.avro"), magic=(b"Obj\x01",))

@@ -1,10 +1,7 @@
 """JSON lines: text with an object a line."""
 
-from mlaas4hep.sources.format import Format, from_module
+from mlaas4hep.sources.format import Format, from_module, packed_or_not
 
 __all__ = ["FORMAT"]
 
-NAMES = (".jsonl", ".ndjson", ".json")
-PACKED = ("", ".gz", ".bz2", ".zst", ".lz4")
-
-FORMAT = Format("JSON lines", *from_module("jsonlines"), suffixes=tuple(name + end for name in NAMES for end in PACKED))
+FORMAT = Format("JSON lines", *from_module("tables.jsonlines"), suffixes=packed_or_not(".jsonl", ".ndjson", ".json"))

@@ -4,4 +4,4 @@ from mlaas4hep.sources.format import Format, from_module
 
 __all__ = ["FORMAT"]
 
-FORMAT = Format("Parquet", *from_module("parquet"), magic=(b"PAR1",))
+FORMAT = Format("Parquet", *from_module("tables.parquet"), magic=(b"PAR1",))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import TreeInfo
 from mlaas4hep.sources.format import Format
-from mlaas4hep.sources.place import open_place
+from mlaas4hep.sources.place import open_place, place_of_source
 
 if TYPE_CHECKING:
     from mlaas4hep.sources import Source
@@ -14,24 +14,20 @@ __all__ = ["FORMAT"]
 
 
 def _open(path: str, tree: str | None, threads: int | None, reading: Reading) -> "Source":
-    from mlaas4hep.sources.known import known_tree
-    from mlaas4hep.sources.rntuple import KnownNTuple, RNTupleSource
-    from mlaas4hep.sources.ttree import TTreeSource
+    from mlaas4hep.sources.root.known import known_tree
+    from mlaas4hep.sources.root.rntuple import KnownNTuple, RNTupleSource
+    from mlaas4hep.sources.root.ttree import TTreeSource
 
-    place = open_place(path, reading)
-    try:
+    with place_of_source(path, reading) as place:
         known = known_tree(place, tree, reading)
         if isinstance(known, KnownNTuple):
             return RNTupleSource(place, known, threads)
         return TTreeSource(place, known, threads)
-    except BaseException:
-        place.close()
-        raise
 
 
 def _list_trees(path: str, reading: Reading) -> list[TreeInfo]:
-    from mlaas4hep.sources.known import known_trees
-    from mlaas4hep.sources.storage import storage
+    from mlaas4hep.sources.root.known import known_trees
+    from mlaas4hep.sources.root.storage import storage
 
     place = open_place(path, reading)
     try:

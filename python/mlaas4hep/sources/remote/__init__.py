@@ -1,0 +1,1 @@
+"""Files behind URLs: tries, deadlines, credentials, and causes in plain words."""

@@ -1,0 +1,1 @@
+"""ROOT files: TTrees, read by the Rust core or uproot, and RNTuples."""

@@ -1,0 +1,229 @@
+"""What uproot knows of the trees and RNTuples of a ROOT file, learned once."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import uproot
+
+from mlaas4hep.errors import MLaaSError, ParamsError, SourceError, first_line, nearest, shortened
+from mlaas4hep.reading import Reading
+from mlaas4hep.sources.branch import Branch
+from mlaas4hep.sources.memory import Memory
+from mlaas4hep.sources.place import Place
+from mlaas4hep.sources.root.kinds import UNKNOWN, Layout, layouts_of
+from mlaas4hep.sources.root.native import NativeBranch, counters_of
+from mlaas4hep.sources.root.placesource import PlaceSource
+from mlaas4hep.sources.root.rntuple import KnownNTuple, learn
+
+__all__ = ["Known", "known_tree", "known_trees"]
+
+NTUPLE = "ROOT::RNTuple"
+TREES = {"TTree", "TNtuple", "TNtupleD", NTUPLE}
+NAMES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """One tree: its branches with uproot's object and our layout, both by name. No file is open for it.
+
+    ``natives`` has what the core needs to know of branches that were read.
+    """
+
+    name: str
+    entries: int
+    branches: dict[str, tuple[Any, Layout]]
+    schema: dict[str, Branch]
+    natives: dict[str, NativeBranch] = field(default_factory=dict)
+
+
+_MEMORY: Memory[Known | KnownNTuple] = Memory()
+
+
+def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | KnownNTuple:
+    """Return what is known of one tree or RNTuple of a ROOT file: the one that is named, else the only one.
+
+    To ask uproot takes longer than to read some thousand events; a file of which path, size and stamp are what they
+    were is not asked again.
+    """
+    known = _MEMORY.get(_key(place, tree, reading))
+    if known is None:
+        path = place.path
+        with _open(place) as file:
+            keys = _keys(path, file)
+            name = _choose(path, file, keys, tree)
+            known = _known(place, file, name, keys.get(name, name), reading)
+        _MEMORY.put(_key(place, tree, reading), known)
+    return known
+
+
+def known_trees(place: Place, reading: Reading) -> list[Known | KnownNTuple]:
+    """Return what is known of every tree and RNTuple of a ROOT file."""
+    path = place.path
+    with _open(place) as file:
+        keys = _keys(path, file)
+        if not keys:
+            raise _no_tree(path, file)
+        return [_known(place, file, name, key, reading) for name, key in keys.items()]
+
+
+def _key(place: Place, tree: str | None, reading: Reading) -> object:
+    return (place.path, place.size, place.stamp), tree, (_switch(), reading.key)
+
+
+def _known(place: Place, file: Any, name: str, key: str, reading: Reading) -> Known | KnownNTuple:
+    """What is known of a tree under its name, or learned now."""
+    remembered = _key(place, name, reading)
+    known = _MEMORY.get(remembered)
+    if known is None:
+        known = _learn(place.path, name, _tree(place.path, file, key), reading)
+        _MEMORY.put(remembered, known)
+    return known
+
+
+def _switch() -> str:
+    """Why uproot is to read every branch, if it is."""
+    asked = os.environ.get("MLAAS4HEP_READER", "")
+    if asked not in ("", "mlaas4hep", "uproot"):
+        raise ParamsError(f"MLAAS4HEP_READER is {asked!r}; it must be 'mlaas4hep', 'uproot' or empty")
+    return "MLAAS4HEP_READER is uproot" if asked == "uproot" else ""
+
+
+def _learn(path: str, name: str, tree: Any, reading: Reading) -> Known | KnownNTuple:
+    """Ask uproot for everything; it takes its time for each branch."""
+    if tree.classname == NTUPLE:
+        return learn(path, name, tree, reading)
+    branches = dict(_columns(tree, reading))
+    try:
+        counters = {id(counter) for branch, _ in branches.values() for counter in counters_of(branch)}
+    except Exception as error:
+        raise SourceError(f"{path}: tree {name!r} is damaged: {first_line(error)}") from error
+    described = {n: _describe(n, branch, layout, id(branch) in counters) for n, (branch, layout) in branches.items()}
+    return Known(name, int(tree.num_entries), branches, described)
+
+
+def _open(place: Place) -> Any:
+    """Open a ROOT file without caches: the one thread that reads ahead holds what is still needed."""
+    path = place.path
+    try:
+        file = uproot.open({path: None}, handler=PlaceSource, place=place, object_cache=None, array_cache=None)
+    except MLaaSError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{path}: the ROOT file is truncated or damaged: {first_line(error)}") from error
+    if place.size < file.file.fEND:
+        file.close()
+        raise SourceError(f"{path}: the ROOT file is truncated: {place.size} bytes instead of {file.file.fEND}")
+    return file
+
+
+def _keys(path: str, file: Any) -> dict[str, str]:
+    """The trees of a file by name, each with the key of its newest cycle."""
+    try:
+        classes = file.classnames(recursive=True, cycle=True)
+    except MLaaSError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{path}: its list of objects is damaged: {first_line(error)}") from error
+    newest: dict[str, int] = {}
+    for key, classname in classes.items():
+        if classname in TREES:
+            name, _, cycle = key.rpartition(";")
+            newest[name] = max(newest.get(name, 0), int(cycle))
+    return {name: f"{name};{cycle}" for name, cycle in newest.items()}
+
+
+def _choose(path: str, file: Any, keys: dict[str, str], tree: str | None) -> str:
+    """The name of the tree to read; a name with a cycle (``events;1``) stands for itself."""
+    known = shortened(sorted(keys), NAMES_SHOWN)
+    if tree is None:
+        if len(keys) == 1:
+            return next(iter(keys))
+        if not keys:
+            raise _no_tree(path, file)
+        raise SourceError(f"{path}: the file holds several trees; name one of them: {known}")
+    name = tree.strip("/")
+    classname = file.classnames(recursive=True, cycle=";" in name).get(name, "")
+    if classname in TREES:
+        return name
+    if not keys:
+        raise _no_tree(path, file)
+    what = f"{tree!r} is no tree but a {classname}" if classname else f"there is no tree {tree!r}"
+    raise SourceError(f"{path}: {what}{nearest(name, keys)}; the file holds {known}")
+
+
+def _no_tree(path: str, file: Any) -> SourceError:
+    found = file.classnames(recursive=True, cycle=False)
+    early = sorted(name for name, classname in found.items() if classname.endswith("::RNTuple"))
+    if early:
+        what = f"{shortened(early, NAMES_SHOWN)}, written before version 1 of RNTuple"
+        return SourceError(f"{path}: the file holds no tree that can be read but {what}; write it again with ROOT 6.34")
+    objects = [f"{name} ({what})" for name, what in found.items() if not what.startswith("TDirectory")]
+    return SourceError(f"{path}: the file holds no tree; it holds {shortened(objects, NAMES_SHOWN) or 'nothing'}")
+
+
+def _tree(path: str, file: Any, key: str) -> Any:
+    try:
+        return file[key]
+    except MLaaSError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{path}: tree {key!r} is damaged: {first_line(error)}") from error
+
+
+def _named(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Every branch by its short name; its full path where two share that, numbered where two share this."""
+    found = list(_walk(tree, ""))
+    short = Counter(branch.name for _, branch in found)
+    taken: Counter[str] = Counter()
+    for path, branch in found:
+        name = branch.name if short[branch.name] == 1 else path
+        taken[name] += 1
+        yield (name if taken[name] == 1 else f"{name}#{taken[name]}"), branch
+
+
+def _walk(parent: Any, above: str) -> Iterator[tuple[str, Any]]:
+    for branch in parent.branches:
+        path = f"{above}{branch.name}"
+        yield path, branch
+        yield from _walk(branch, f"{path}/")
+
+
+def _whole(branch: Any) -> Any:
+    """The branch with its embedded baskets, which are read from the tree itself while the file is open."""
+    try:
+        _ = branch.embedded_baskets
+    except MLaaSError:
+        raise
+    except Exception:
+        pass  # the reader of this branch will fail in the same way, and say so; others do not suffer
+    return branch
+
+
+def _columns(tree: Any, reading: Reading) -> Iterator[tuple[str, tuple[Any, Layout]]]:
+    """Every branch, or each leaf of one that has several, with what it holds."""
+    switch = _switch()
+    for name, branch in _named(tree):
+        branch = _whole(branch)
+        try:
+            layouts = list(layouts_of(branch.interpretation, reading.flatten_nested))
+        except Exception:  # uproot fails in many ways on a type it does not know; other branches do not suffer
+            layouts = list(layouts_of(None))
+        for layout in layouts:
+            if switch and layout.kind != "other":
+                layout = replace(layout, packing=None, why_uproot=switch)
+            yield (f"{name}.{layout.leaf}" if layout.leaf else name), (branch, layout)
+
+
+def _describe(name: str, branch: Any, layout: Layout, counter: bool) -> Branch:
+    number = "" if layout.dtype is None else layout.dtype.name
+    typename = "unknown" if layout.why_not == UNKNOWN else branch.typename
+    if layout.leaf:
+        typename = uproot.AsDtype(branch.interpretation.from_dtype[layout.leaf]).typename
+    why_not = layout.why_not or ("counter" if counter else "")
+    reader: Literal["mlaas4hep", "uproot", ""] = "uproot" if layout.why_uproot else "mlaas4hep"
+    if layout.kind == "other":
+        reader = ""
+    return Branch(name, layout.kind, number, typename, counter, why_not, reader, layout.why_uproot)

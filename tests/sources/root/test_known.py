@@ -1,0 +1,55 @@
+"""What is known of a file is used again only while the file is the same."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlaas4hep.sources import list_trees, memory, open_source
+from mlaas4hep.sources.root import known
+
+from tests.sources.files import write
+
+
+def test_a_file_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(write(tmp_path / "a.root", {"events": {"x": np.arange(5)}}))
+    open_source(path).close()
+    monkeypatch.setattr(known, "_open", None)
+    source = open_source(path)
+    assert source.entries == 5
+    assert source.read(["x"], 0, 5)["x"].tolist() == [0, 1, 2, 3, 4]  # type: ignore[union-attr]
+
+
+def test_what_was_listed_is_not_learned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(write(tmp_path / "a.root", {"events": {"x": np.arange(5)}, "runs": {"y": np.arange(2)}}))
+    listed = list_trees(path)
+    monkeypatch.setattr(known, "_learn", None)
+    assert [open_source(path, name).entries for name in ("runs", "events")] == [2, 5]
+    assert list_trees(path) == listed
+
+
+@pytest.mark.parametrize("same_time", [False, True])
+def test_a_file_that_changed_is_asked_again(tmp_path: Path, same_time: bool) -> None:
+    path = write(tmp_path / "a.root", {"events": {"x": np.arange(5)}})
+    before = path.stat()
+    assert open_source(str(path)).entries == 5
+    write(path, {"events": {"x": np.arange(7), "longer_name": np.arange(7)}})
+    if same_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert open_source(str(path)).entries == 7
+
+
+def test_a_removed_file_is_not_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.root", {"events": {"x": np.arange(5)}})
+    open_source(str(path)).close()
+    path.unlink()
+    with pytest.raises(OSError, match=r"a\.root: there is no such file"):
+        open_source(str(path))
+
+
+def test_not_everything_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MOST_KEPT", 2)
+    paths = [str(write(tmp_path / f"{name}.root", {"events": {"x": np.arange(5)}})) for name in "abc"]
+    for path in paths:
+        open_source(path).close()
+    assert len(known._MEMORY._trees) == 2
