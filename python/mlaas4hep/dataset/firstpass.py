@@ -49,6 +49,7 @@ class FirstPass:
         self._flows: list[FileFlow] = []
         self.watch = Watch()
         self._found: Found | None = None
+        self._known: dict[int, Events] = {}
         self._check_empty()
         # Where files may be skipped, what a scan finds of them counts.
         scans = wanted.skip and self._specs is None
@@ -108,8 +109,9 @@ class FirstPass:
         return self._specs
 
     def take_specs(self, specs: Specs) -> None:
-        """Take specs that this pass gave in another run."""
-        self._specs = specs
+        """Take specs that this pass gave in another run, unless only a scan can tell which files are lost."""
+        if not self.bad.skip:
+            self._specs = specs
 
     def identity(self) -> dict[str, Any]:
         """Return what this pass finds follows from, as values of JSON."""
@@ -195,6 +197,7 @@ class FirstPass:
         scanned: list[Specs] = []
         learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]] = []
         self._flows = []
+        self._known = {events.number: events for events in self._found.events} if self._found else {}
         for file in self._files:
             learned.append(self._read_or_skip(file, column, scanned, watcher))
         self._check_survivors()
@@ -284,7 +287,7 @@ class FirstPass:
             first = int(entries[0])
             parts[entries] = self._parts(file, first, int(entries[-1]) + 1, [])[entries - first]
         if self._found is not None:
-            parts[entries] = self._found.events[self._files.index(file)].parts[entries]
+            parts[entries] = self._known[file.input.number].parts[entries]
         elif column:
             positions[entries] = column.add(columns[column.branch], file.input.path, entries)
             parts[entries[positions[entries] == MISSING]] = LEFT_OUT
