@@ -140,6 +140,18 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
         assert all(np.array_equal(found[name], table.column(name).to_numpy()) for name in found)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_line_that_is_longer_than_what_a_thread_gets(name: str, tmp_path: Path) -> None:
+    word = "w" * (text.BLOCK // 2)
+    lines = {
+        "a.csv": ["x,s", f"0,{word}", *(f"{number},b" for number in range(1, 9))],
+        "a.jsonl": [f'{{"x": 0, "s": "{word}"}}', *(f'{{"x": {number}, "s": "b"}}' for number in range(1, 9))],
+    }
+    source = open_source(str(made(tmp_path, "\n".join(lines[name]), name)), threads=4)
+    assert plain(source.read(["x"], 0, 9)["x"]) == list(range(9))
+    source.close()
+
+
 def test_no_events(tmp_path: Path) -> None:
     for data in ("x,y\n", "x,y", "x,y\n\n\n"):
         assert columns(made(tmp_path, data)) == {"x": [], "y": []}

@@ -206,5 +206,7 @@ class JsonSource(TextSource):
     def _parse(self, data: bytes, columns: Columns) -> Any:
         known = self._known
         schema = pa.schema([known.schema.field(name) for name in columns])
-        threads = self._threads != 1 and len(data) > BLOCK // 4
-        return _parse(data, schema, "ignore", threads)
+        if self._threads != 1 and len(data) > BLOCK // 4:
+            with suppress(pa.ArrowInvalid):  # a line that is longer than what a thread gets
+                return _parse(data, schema, "ignore", True)
+        return _parse(data, schema, "ignore", False)
