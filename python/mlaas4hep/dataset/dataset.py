@@ -84,7 +84,8 @@ class Dataset:
         A URL behind which files are looked for that do not exist here.
     sentinels
         Numbers that stand for a missing value: a number or several for all branches, or such by names and globs, as in
-        ``{"DER_*": -999}``. An integer must equal a sentinel, a float may also equal it rounded to float32.
+        ``{"DER_*": -999}``. An integer must equal a sentinel, a float may also equal it rounded to float32. Labels
+        of a branch are missing where they are one, too; identifiers stay as they are.
     common_branches
         Use the branches that all files have, flat in all or jagged in all, and list the others in a note; otherwise
         a branch that a file lacks is an error.

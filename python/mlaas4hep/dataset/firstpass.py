@@ -59,7 +59,7 @@ class FirstPass:
     def _choose(self, schemas: Schemas, specs: Specs | None) -> None:
         """Choose the branches: inputs, and what formulas and cuts read of the files."""
         wanted, preproc, select = self._wanted, self._wanted.preproc, self._wanted.select
-        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs)
+        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs, wanted.label)
         self._formulas = compile_for(preproc, schemas, self._sentinels)
         new = self._formulas.new_branches if self._formulas else {}
         for what, name in [("labels", wanted.label), *(("identifier", name) for name in self._identifier)]:
@@ -193,7 +193,8 @@ class FirstPass:
 
     def _read(self, watcher: Watcher) -> None:
         """Make the one pass over all files: cut and scan them, and learn labels and parts where these take a branch."""
-        column = LabelColumn(self._labels) if isinstance(self._labels, str) else None
+        label = self._wanted.label
+        column = LabelColumn(label, self._sentinels.get(label, ())) if label is not None else None
         scanned: list[Specs] = []
         learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]] = []
         self._flows = []

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlaas4hep.columns import split_nulls
 from mlaas4hep.errors import ParamsError
+from mlaas4hep.sentinels import are_sentinels
 from mlaas4hep.sources import Column
 
 __all__ = ["MISSING", "LabelColumn", "Labels", "name_classes"]
@@ -67,8 +68,9 @@ def name_classes(found: Sequence[Label], classes: Sequence[str] | None, where: s
 class LabelColumn:
     """Collects a label branch, piece by piece, as small numbers: positions in the order of first appearance."""
 
-    def __init__(self, branch: str) -> None:
+    def __init__(self, branch: str, sentinels: Sequence[int | float] = ()) -> None:
         self.branch = branch
+        self._sentinels = sentinels
         self.found: dict[Label, int] = {}
 
     def add(self, given: Column, where: str, entries: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -81,7 +83,7 @@ class LabelColumn:
             present = np.array([bool(value) for value in column], np.bool_)
             values = np.where(present, column, "").astype(str)
         else:
-            present = np.isfinite(column) & ~nulls
+            present = np.isfinite(column) & ~nulls & ~are_sentinels(column, self._sentinels)
             values = self._whole(np.where(present, column, np.zeros(1, column.dtype)), where, entries)
         distinct, inverse = np.unique(values, return_inverse=True)
         used = np.bincount(inverse[present], minlength=len(distinct)) > 0
