@@ -20,6 +20,9 @@ from mlaas4hep.specs import Specs
 
 __all__ = ["File", "check_known", "check_made_with", "fingerprint", "fitting", "open_all"]
 
+MOST = 2**40
+"""Entries that a file can have; of each something is kept in memory."""
+
 OPENED_TOGETHER = 8
 """Remote files that are opened at the same time."""
 
@@ -83,6 +86,8 @@ def _look(given: Input, reading: Reading) -> _Look:
     """The branches of one file, its tree and its entries."""
     source = open_source(given.path, given.tree, reading=reading)
     try:
+        if source.entries > MOST:
+            raise SourceError(f"{given}: the file is damaged: it says that it has {source.entries} entries")
         return source.schema(), source.tree, source.entries
     finally:
         source.close()

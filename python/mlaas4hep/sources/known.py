@@ -46,17 +46,17 @@ def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | Know
     """Return what is known of one tree or RNTuple of a ROOT file: the one that is named, else the only one.
 
     To ask uproot takes longer than to read some thousand events; a file of which path, size and stamp are what they
-    were is not asked again.
+    were is not asked again. One without a stamp is.
     """
     identity, how = (place.path, place.size, place.stamp), (_switch(), reading.key)
-    known = _MEMORY.get((identity, tree, how))
+    known = _MEMORY.get((identity, tree, how)) if place.stamp else None
     if known is None:
         path = place.path
         with _open(place) as file:
             keys = _keys(path, file)
             name = _choose(path, file, keys, tree)
             known = _learn(path, name, _tree(path, file, keys.get(name, name)), reading)
-        for asked in dict.fromkeys((tree, name)):
+        for asked in dict.fromkeys((tree, name) if place.stamp else ()):
             _MEMORY.put((identity, asked, how), known)
     return known
 
