@@ -152,6 +152,23 @@ def test_a_line_that_is_longer_than_what_a_thread_gets(name: str, tmp_path: Path
     source.close()
 
 
+@pytest.mark.usefixtures("small_blocks")
+def test_a_packed_text_is_unpacked_once_for_all_columns(tmp_path: Path) -> None:
+    rows = "".join(f"{number},{number % 7}\n" for number in range(3000))
+    source = open_source(str(made(tmp_path, "x,y\n" + rows, "a.csv.gz")))
+    ranges = source.clusters(["x", "y"], 10, 2990)
+    assert (ranges[0][0], ranges[-1][1]) == (10, 2990)
+    assert len(ranges) > 3
+    streams = set()
+    for start, stop in ranges:
+        for name in ("x", "y"):
+            source.read([name], start, stop)
+            streams.add(source._text._stream)  # type: ignore[attr-defined]
+    assert len(streams) == 1
+    assert source.clusters(["x"], 5, 5) == []
+    source.close()
+
+
 def test_no_events(tmp_path: Path) -> None:
     for data in ("x,y\n", "x,y", "x,y\n\n\n"):
         assert columns(made(tmp_path, data)) == {"x": [], "y": []}
