@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlaas4hep import _rust
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.errors import SourceError, SpecsError, nearest
@@ -35,6 +38,13 @@ class File:
     tree: str
     entries: int
     used: int
+
+    def bytes_of_events(self, value: int) -> NDArray[np.uint8]:
+        """Return an array with this value for every entry that is used; ``SourceError`` where these are too many."""
+        try:
+            return np.full(self.used, value, np.uint8)
+        except MemoryError:
+            raise SourceError(f"{self.input}: its {self.used} entries do not fit into memory") from None
 
 
 def open_all(

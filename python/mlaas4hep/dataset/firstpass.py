@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.columns import keep_all, split_nulls
+from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
 from mlaas4hep.dataset.files import (
@@ -21,12 +21,12 @@ from mlaas4hep.dataset.files import (
     sentinels_of,
 )
 from mlaas4hep.dataset.found import Found
-from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
+from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, identifier_values, name_classes
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
 from mlaas4hep.dataset.stream import CUT, LEFT_OUT, LOST, Events, open_again
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import BranchError, ExpressionError, ParamsError, SourceError, note
+from mlaas4hep.errors import ExpressionError, ParamsError, SourceError, note
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Column, choose_branches
 from mlaas4hep.specs import Specs
@@ -34,6 +34,9 @@ from mlaas4hep.specs import Specs
 __all__ = ["FirstPass"]
 
 Watcher = Callable[[int], None] | None
+
+BLOCK = 2**22
+"""Events that are told their parts at once, which takes nine bytes of each."""
 
 
 class FirstPass:
@@ -164,7 +167,7 @@ class FirstPass:
         labels, positions = self._file_labels()
         values = np.array(labels.values, np.int64)
         events = [
-            self._events(file, self._parts(file, 0, file.used, []), positions.get(file.input.number), values)
+            self._events(file, self._parts_of_all(file), positions.get(file.input.number), values)
             for file in self._files
         ]
         return Found(labels, events, 0)
@@ -190,6 +193,14 @@ class FirstPass:
 
     def _parts(self, file: File, start: int, stop: int, identifiers: list[NDArray[np.generic]]) -> NDArray[np.uint8]:
         return _rust.parts(self._wanted.seed, file.input.number, start, stop, self._wanted.split, identifiers)
+
+    def _parts_of_all(self, file: File) -> NDArray[np.uint8]:
+        """The parts of all events of a file that are known by their entries."""
+        parts = file.bytes_of_events(CUT)
+        for start in range(0, file.used, BLOCK):
+            stop = min(start + BLOCK, file.used)
+            parts[start:stop] = self._parts(file, start, stop, [])
+        return parts
 
     def _read(self, watcher: Watcher) -> None:
         """Make the one pass over all files: cut and scan them, and learn labels and parts where these take a branch."""
@@ -223,7 +234,7 @@ class FirstPass:
         if column:
             column.found = labels
         self._flows.append(FileFlow(str(file.input), 0, tuple(0 for _ in self._cuts)))
-        return np.full(file.used, LOST, np.uint8), np.zeros(file.used if column else 0, np.int32)
+        return file.bytes_of_events(LOST), np.zeros(file.used if column else 0, np.int32)
 
     def _read_file(
         self,
@@ -233,7 +244,7 @@ class FirstPass:
         watcher: Watcher,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Scan one file into ``scanned``, and return the parts and label positions of its events."""
-        parts = np.full(file.used, CUT, np.uint8)
+        parts = file.bytes_of_events(CUT)
         positions = np.zeros(file.used if column else 0, np.int32)
         wanted = self._columns(column)
         with self.watch.timed("reading"):
@@ -282,7 +293,9 @@ class FirstPass:
         if not len(entries):
             return
         if self._identifier and self._found is None:
-            identifiers = [_identifier(columns[name], name, file.input.path, entries) for name in self._identifier]
+            identifiers = [
+                identifier_values(columns[name], name, file.input.path, entries) for name in self._identifier
+            ]
             parts[entries] = self._parts(file, 0, len(entries), identifiers)
         else:
             first = int(entries[0])
@@ -383,12 +396,3 @@ class FirstPass:
             selected[name] = (counts[0] + before[0], counts[1] + before[1], counts[2] + before[2])
         bad = {bad.file: (bad.reason, bad.lost) for bad in self.bad.found.values()}
         return specs.with_files(entries, selected).with_bad_files(bad)
-
-
-def _identifier(column: Column, name: str, path: str, entries: NDArray[np.int64]) -> NDArray[np.generic]:
-    """The values of an identifier, which every event must have."""
-    values, nulls = split_nulls(column)
-    if nulls.any():
-        entry = entries[int(np.argmax(nulls))]
-        raise BranchError(f"{path}: identifier {name!r} is missing in entry {entry}; every event must have one")
-    return values

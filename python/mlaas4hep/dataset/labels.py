@@ -1,4 +1,4 @@
-"""Labels of events: of whole files, or from a branch."""
+"""Labels of events: of whole files, or from a branch; and identifiers, which are from branches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep.columns import split_nulls
-from mlaas4hep.errors import ParamsError
+from mlaas4hep.errors import BranchError, ParamsError
 from mlaas4hep.sentinels import are_sentinels
 from mlaas4hep.sources import Column
 
-__all__ = ["MISSING", "LabelColumn", "Labels", "name_classes"]
+__all__ = ["MISSING", "LabelColumn", "Labels", "identifier_values", "name_classes"]
 
 MISSING = -1
 """Stands in the positions of events whose label is missing."""
@@ -111,3 +111,12 @@ class LabelColumn:
         """Return for each position of first appearance the position in ``labels``; behind them ``MISSING``."""
         places = {label: index for index, label in enumerate(labels.found)}
         return np.array([*(places[label] for label in self.found), MISSING], np.int32)
+
+
+def identifier_values(column: Column, name: str, path: str, entries: NDArray[np.int64]) -> NDArray[np.generic]:
+    """Return the values of an identifier, which every event must have."""
+    values, nulls = split_nulls(column)
+    if nulls.any():
+        entry = entries[int(np.argmax(nulls))]
+        raise BranchError(f"{path}: identifier {name!r} is missing in entry {entry}; every event must have one")
+    return values
