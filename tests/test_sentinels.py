@@ -161,3 +161,26 @@ def test_a_dataset_of_files(threads: int, tmp_path: Path) -> None:
     (same,) = again.chunks(-1, shuffle=False)
     assert same.padding_mask.tobytes() == chunk.padding_mask.tobytes()
     assert same.data.tobytes() == chunk.data.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+@pytest.mark.filterwarnings("ignore::mlaas4hep.errors.Note")
+def test_a_label_that_means_none(dtype: type, tmp_path: Path) -> None:
+    label: Any = np.where(np.arange(60) % 3, np.arange(60) % 2, -999).astype(dtype)
+    path = files.make(tmp_path / "a.root", 60, 0, label=label)
+    for sentinels in (-999, {"label": [-999, -1e300]}):
+        dataset = mlaas4hep.Dataset(path, "label", select=["x"], sentinels=sentinels)
+        assert (dataset.label_values, dataset.left_out, len(dataset)) == ([0, 1], 20, 40)
+        again = mlaas4hep.Dataset(path, "label", select=["x"], sentinels=sentinels, specs=dataset.specs())
+        assert (again.label_values, again.left_out) == ([0, 1], 20)
+        assert again.specs() == dataset.specs()
+
+
+def test_numbers_that_can_be_gone_through_once() -> None:
+    assert resolve_sentinels(iter([-999, -1]), ["x"]) == {"x": [-999, -1]}
+    assert resolve_sentinels({"x": iter([-999])}, ["x"]) == {"x": [-999]}
+
+
+def test_a_number_that_is_too_large() -> None:
+    with pytest.raises(ParamsError, match="sentinels must be a finite number"):
+        resolve_sentinels(10**400, ["x"])

@@ -6,9 +6,12 @@ from fnmatch import fnmatchcase
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlaas4hep.errors import ParamsError, nearest
 
-__all__ = ["Given", "Sentinels", "resolve_sentinels", "why_not"]
+__all__ = ["Given", "Sentinels", "are_sentinels", "resolve_sentinels", "why_not"]
 
 Given = float | Iterable[float] | Mapping[str, float | Iterable[float]] | None
 """A number or several for all branches, or such by names and globs of branches."""
@@ -29,6 +32,7 @@ def resolve_sentinels(given: Given, names: Iterable[str]) -> Sentinels:
     """
     if given is None:
         return {}
+    given = {name: _kept(one) for name, one in given.items()} if isinstance(given, Mapping) else _kept(given)
     if wrong := why_not(given):
         raise ParamsError(f"sentinels must be {MUST}: {wrong}")
     known = list(names)
@@ -47,11 +51,39 @@ def why_not(given: object) -> str:
     """Tell what is wrong with sentinels as a user wrote them; nothing if all is right."""
     for numbers in given.values() if isinstance(given, Mapping) else [given]:
         for number in _listed(numbers):
-            if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
+            if isinstance(number, bool) or not isinstance(number, Real) or not _finite(number):
                 return f"{number!r} is none"
     if isinstance(given, Mapping) and not all(isinstance(name, str) for name in given):
         return "names are texts"
     return ""
+
+
+def _finite(number: Real) -> bool:
+    """Whether it is a number that a branch can have, or lies between such."""
+    return abs(int(number)) < 2**100 if isinstance(number, Integral) else math.isfinite(number)
+
+
+def are_sentinels(values: NDArray[Any], numbers: Iterable[int | float]) -> NDArray[np.bool_]:
+    """Tell of each value whether it is one of the numbers, or is a float that is one rounded to float32.
+
+    >>> are_sentinels(np.array([1, -999]), [-999, 0.5]).tolist()
+    [False, True]
+    """
+    found = np.zeros(len(values), np.bool_)
+    for number in numbers:
+        if values.dtype.kind == "f":
+            with np.errstate(over="ignore"):
+                found |= (values == np.float64(number)) | (values == np.float32(number))
+        elif values.dtype.kind in "iu":
+            bounds = np.iinfo(values.dtype)
+            if number == int(number) and bounds.min <= number <= bounds.max:
+                found |= values == int(number)
+    return found
+
+
+def _kept(given: Any) -> Any:
+    """Several numbers as a list, which can be gone through twice; anything else as it is."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else given
 
 
 def _numbers(given: object) -> list[int | float]:

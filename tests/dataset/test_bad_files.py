@@ -8,6 +8,7 @@ import pytest
 import uproot
 from mlaas4hep.dataset import BadFile, lost
 from mlaas4hep.errors import BranchError, Note, ParamsError, SourceError
+from mlaas4hep.sources import clusters
 
 from tests.dataset import files
 
@@ -80,6 +81,24 @@ def test_events_that_are_lost_in_a_later_pass(tmp_path: Path) -> None:
         files.assert_chunk(chunk, len(dataset.names))
         assert chunk.labels is not None
         assert (chunk.labels == chunk.file).all()
+
+
+@pytest.mark.parametrize("max_open", [1, 128])
+def test_what_is_not_lost_stays_in_its_place(max_open: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "_limits", lambda _: (1000, 2000))
+    made = files.make_all(tmp_path, [400, 500, 300])
+    specs = mlaas4hep.Dataset(made, select=files.INPUTS).specs()
+
+    def rows(size: int, skip: int = 0) -> list[list[tuple[int, int]]]:
+        dataset = mlaas4hep.Dataset(made, specs=specs, on_bad_file="skip", max_open=max_open)
+        return [files.origin(chunk) for chunk in dataset.chunks(size, shuffle=False, skip=skip)]
+
+    whole = {size: rows(size) for size in (1, 100)}
+    damaged(made[1])
+    for size, chunks in whole.items():
+        left = rows(size)
+        assert left == [[row for row in chunk if row[0] != 1] for chunk in chunks]
+        assert rows(size, 7) == left[7:]
 
 
 def test_a_label_whose_files_are_skipped(paths: list[Path]) -> None:

@@ -1,16 +1,20 @@
 """Files of a dataset are looked into in order, remote ones a few at a time."""
 
 import time
+from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
-from mlaas4hep.dataset import files
+from mlaas4hep.dataset import Dataset, files, firstpass
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.errors import SourceError
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Reading
+
+from tests.dataset.files import make
 
 
 class Opened:
@@ -60,3 +64,28 @@ def test_the_first_error_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
         files.open_all(inputs("https://host"), -1, Reading(), BadFiles(skip=False))
     assert opened.now <= len(broken)  # what had been opened is closed
     assert opened.closed < 28  # and the rest is not asked for
+
+
+def test_more_entries_than_a_file_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make(tmp_path / "a.root", 30)
+    monkeypatch.setattr(files, "MOST", 29)
+    with pytest.raises(SourceError, match=r"a\.root: the file is damaged: it says that it has 30 entries"):
+        Dataset(path)
+
+
+def test_more_entries_than_memory_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make(tmp_path / "a.root", 30)
+
+    def full(*given: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "full", full)
+    with pytest.raises(SourceError, match=r"a\.root: its 30 entries do not fit into memory"):
+        Dataset(path, select=["x"])
+
+
+def test_parts_are_told_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make(tmp_path / "a.root", 30)
+    whole = [Dataset(path, nevts=nevts).count("train") for nevts in (30, 29, 14, 1)]
+    monkeypatch.setattr(firstpass, "BLOCK", 7)
+    assert [Dataset(path, nevts=nevts).count("train") for nevts in (30, 29, 14, 1)] == whole

@@ -19,7 +19,7 @@ from mlaas4hep.errors import OutputError, ParamsError  # noqa: E402
 from mlaas4hep.evaluation import inputs, panels  # noqa: E402
 from mlaas4hep.evaluation.inputs import Counts, Sample, draw_inputs  # noqa: E402
 
-from tests.sources.files import write  # noqa: E402
+from tests.sources.files import spoil, write  # noqa: E402
 
 EVENTS = 400
 
@@ -323,3 +323,26 @@ def test_an_empty_part(paths: list[str], tmp_path: Path) -> None:
     dataset = Dataset(paths, split=(0, 0.5, 0.5))
     with pytest.raises(ParamsError, match="there is nothing to draw: no event is in part 'train'"):
         draw_inputs(dataset, tmp_path / "plots", part="train")
+
+
+@pytest.mark.filterwarnings("ignore::mlaas4hep.errors.Note")
+def test_lost_events_are_not_drawn(paths: list[str], tmp_path: Path) -> None:
+    specs = Dataset(paths).specs()
+    for path in paths:
+        spoil(Path(path))
+        dataset = Dataset(paths, specs=specs, max_open=1, on_bad_file="skip")
+        if path == paths[0]:  # the first chunks are empty
+            drawn = filled(dataset)["n"]
+            assert sum(int(one.sum()) for one in drawn.original) == EVENTS
+        else:
+            with pytest.raises(ParamsError, match="nothing to draw: all events are lost"):
+                draw_inputs(dataset, tmp_path / "plots")
+
+
+def test_the_same_dataset_without_normalisation(paths: list[str]) -> None:
+    dataset = Dataset(paths, select=["n"])
+    plain = dataset.unnormalised()
+    values, normalised = (next(one.chunks(-1, shuffle=False)) for one in (plain, dataset))
+    assert (values.data.min(), values.data.max()) == (-2, 5)
+    assert (normalised.data.min(), normalised.data.max()) == (0, 1)
+    assert dataset.plan.hash != plain.plan.hash

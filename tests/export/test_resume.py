@@ -19,6 +19,7 @@ from mlaas4hep.output import JOURNAL
 
 from tests.cli.invoke import events_file
 from tests.export.files import Stop, StopAfter, contents, in_child, make_dataset, stamps, write_inputs
+from tests.sources.files import spoil
 
 FORMS = ["parquet", "arrow", "npz", "hdf5"]
 CUTS = {"flat_cut": {"met": {"cut": "met>0.1"}}}
@@ -219,3 +220,32 @@ def test_a_damaged_chunk_is_written_again(damage: str, home: Path) -> None:
     assert contents(home / "out") == contents(home / "whole")
     del kept["chunk-00001.npz"]
     assert kept.items() <= stamps(home / "out").items()
+
+
+@pytest.mark.filterwarnings("ignore::mlaas4hep.errors.Note")
+def test_what_a_scan_found_of_bad_files_is_found_again(home: Path) -> None:
+    spoil(home / "bkg.root")
+    given: dict[str, Any] = {"labels": None, "on_bad_file": "skip"}
+    whole = export(make_dataset(home, **given), home / "whole", **GIVEN)
+    assert whole.events == 300
+    interrupt(home, dataset=make_dataset(home, **given))
+    assert export(make_dataset(home, **given), home / "out", **GIVEN).events == 300
+    assert contents(home / "out") == contents(home / "whole")
+
+
+@pytest.mark.filterwarnings("ignore::mlaas4hep.errors.Note")
+@pytest.mark.parametrize("max_open", [1, 128])
+def test_events_that_are_lost_on_the_way(max_open: int, home: Path) -> None:
+    given: dict[str, Any] = {"labels": None, "on_bad_file": "skip", "max_open": max_open, "threads": 1}
+    given["specs"] = make_dataset(home).specs()
+    spoil(home / "bkg.root")
+    whole = export(make_dataset(home, **given), home / "whole", **GIVEN)
+    assert (whole.events, whole.chunks) == (300, 9)
+    part = interrupt(home, 4, dataset=make_dataset(home, **given))
+    (part / "chunk-00001.npz").unlink()
+    again = export(make_dataset(home, **given), home / "out", **GIVEN)
+    assert again.events == 300
+    assert again.kept is not None
+    ours, theirs = contents(home / "out"), contents(home / "whole")
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name] == theirs[name] for name in ours if name != "chunks.json")

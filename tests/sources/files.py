@@ -188,3 +188,14 @@ def basket_range(path: Path, tree: str, branch: str, number: int) -> tuple[int, 
         found = file[tree][branch]
         chunk, _ = found.basket_chunk_cursor(number)
         return chunk.start + found.basket_key(number).fKeylen, chunk.stop
+
+
+def spoil(path: Path) -> None:
+    """Damage what a basket of each branch holds."""
+    with uproot.open(path) as file:
+        (tree,) = file.values(filter_classname="TTree")
+        ends = [int(one.member("fBasketSeek")[0]) + int(one.member("fBasketBytes")[0]) for one in tree.branches]
+    content = bytearray(path.read_bytes())
+    for end in ends:
+        content[end - 20 : end] = bytes(20)
+    path.write_bytes(content)

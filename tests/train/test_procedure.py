@@ -1,6 +1,6 @@
 """The two procedures, seen by a network that only writes down what it is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +13,7 @@ from mlaas4hep.train.procedure import Trainer
 from mlaas4hep.train.progress import Silent
 from mlaas4hep.train.reader import Reader
 
-from tests.train.fakes import FakeDataset
+from tests.train.fakes import FakeChunk, FakeDataset
 
 
 class Recorder:
@@ -68,10 +68,17 @@ class Watch(Silent):
 
 
 def train(
-    training: str, train: int, validation: int, *, epochs: int = 2, size: int = 4, loss: float = 100.0
+    training: str,
+    train: int,
+    validation: int,
+    *,
+    epochs: int = 2,
+    size: int = 4,
+    loss: float = 100.0,
+    kind: type[FakeDataset] = FakeDataset,
 ) -> tuple[Recorder, FakeDataset, Trainer, Watch]:
     """Train by a procedure on events that are numbered in their first column."""
-    dataset = FakeDataset(train, validation)
+    dataset = kind(train, validation)
     for part in ("train", "validation"):
         dataset.whole(part).data[:, 0] = np.arange(dataset.count(part))
     network, watch = Recorder(loss), Watch()
@@ -128,6 +135,27 @@ def test_standard_goes_over_all_chunks_and_then_the_validation_part() -> None:
     expected = {"loss": (4 * 99 + 4 * 98 + 2 * 97) / 10, "val_loss": (4 * 4 + 2 * 2) / 6}
     assert trainer.history[0].values == pytest.approx(expected)
     assert watch.heard[0] == ("training", 20)
+
+
+class Lossy(FakeDataset):
+    """Its second chunk of every pass is lost, as events of a file that is skipped are."""
+
+    def chunks(self, *given: Any, **more: Any) -> Generator[FakeChunk, None, None]:
+        """Yield the chunks, the second one empty."""
+        for number, chunk in enumerate(super().chunks(*given, **more)):
+            yield FakeChunk(chunk.data[:0], chunk.labels[:0], chunk.entry[:0]) if number == 1 else chunk
+
+
+@pytest.mark.parametrize("training", ["chunk", "standard"])
+def test_chunks_that_are_lost(training: str) -> None:
+    network, _, trainer, _ = train(training, 10, 6, kind=Lossy)
+    if training == "chunk":
+        assert [call[1] for call in network.calls] == [[0, 1, 2, 3], [8, 9]]
+        assert [(epoch.chunk, epoch.number) for epoch in trainer.history] == [(1, 1), (1, 2), (3, 1), (3, 2)]
+    else:
+        assert [call[1] for call in network.calls] == [[0, 1, 2, 3], [8, 9], [0, 1, 2, 3]] * 2
+        values = {"loss": (4 * 99 + 2 * 98) / 6, "val_loss": 4.0}
+        assert trainer.history[0].values == pytest.approx(values)  # means over the events that are there
 
 
 def test_standard_without_validation_events_says_so() -> None:

@@ -4,18 +4,17 @@ import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from copy import copy
 from functools import partial
 from itertools import islice, pairwise
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.dataset.badfiles import BadFile
-from mlaas4hep.dataset.buffers import Buffers, Target
+from mlaas4hep.dataset.buffers import Buffers
 from mlaas4hep.dataset.checks import (
     PARTS,
     fractions,
@@ -26,6 +25,7 @@ from mlaas4hep.dataset.checks import (
     skips,
     whole,
 )
+from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.firstpass import FirstPass
 from mlaas4hep.dataset.found import Found
@@ -43,30 +43,6 @@ from mlaas4hep.specs import Specs
 from mlaas4hep.threads import resolve_threads
 
 __all__ = ["PARTS", "Chunk", "Dataset"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
-    """Flattened events, mixed from all files; the arrays stay as they are for as long as someone holds them.
-
-    Attributes
-    ----------
-    data
-        float32, C order, shape (events, columns); ``pad_value`` where there is no value.
-    padding_mask
-        bool, the same shape: ``True`` where the value is padding or missing.
-    labels
-        int64, shape (events,): integers as they stand, for names the position in ``Dataset.classes``; None if the
-        dataset has no labels.
-    file, entry
-        int32 and int64, shape (events,): number of the file, and entry of its tree, that a row comes from.
-    """
-
-    data: NDArray[np.float32]
-    padding_mask: NDArray[np.bool_]
-    labels: NDArray[np.int64] | None
-    file: NDArray[np.int32]
-    entry: NDArray[np.int64]
 
 
 class Dataset:
@@ -108,7 +84,8 @@ class Dataset:
         A URL behind which files are looked for that do not exist here.
     sentinels
         Numbers that stand for a missing value: a number or several for all branches, or such by names and globs, as in
-        ``{"DER_*": -999}``. An integer must equal a sentinel, a float may also equal it rounded to float32.
+        ``{"DER_*": -999}``. An integer must equal a sentinel, a float may also equal it rounded to float32. Labels
+        of a branch are missing where they are one, too; identifiers stay as they are.
     common_branches
         Use the branches that all files have, flat in all or jagged in all, and list the others in a note; otherwise
         a branch that a file lacks is an error.
@@ -202,7 +179,10 @@ class Dataset:
         return self._first_pass.specs(self.on_events)
 
     def take_specs(self, specs: Specs) -> None:
-        """Use what :meth:`specs` of a dataset of equal :meth:`identity` returned, instead of scanning again."""
+        """Use what :meth:`specs` of a dataset of equal :meth:`identity` returned, instead of scanning again.
+
+        Where files may be skipped they are scanned again, which finds out those that cannot be read.
+        """
         self._first_pass.take_specs(specs)
 
     def identity(self) -> dict[str, Any]:
@@ -219,6 +199,12 @@ class Dataset:
         if self._plan is None:
             self._plan = Plan(self.specs(), preproc=self._first_pass.preproc)
         return self._plan
+
+    def unnormalised(self) -> "Dataset":
+        """Return this dataset with a plan that leaves values as they are, but for rounding them to float32."""
+        other = copy(self)
+        other._plan = Plan(self.specs(), normalize="none", preproc=self._first_pass.preproc)
+        return other
 
     @property
     def names(self) -> list[str]:
@@ -265,6 +251,11 @@ class Dataset:
         """The files that were skipped because they cannot be read, so far, with the reason and how much is lost."""
         return tuple(self._first_pass.bad.found.values())
 
+    @property
+    def skips(self) -> bool:
+        """Whether files that cannot be read are skipped."""
+        return self._first_pass.bad.skip
+
     def count(self, part: str | None = None) -> int:
         """Return the number of events of a part; None: of all parts."""
         code = part_number(part)
@@ -293,7 +284,8 @@ class Dataset:
         """Make a pass over a part, in chunks; the next one is prepared in the background.
 
         Every chunk takes its share of events of each file, and every event comes once. The order is the same for
-        any number of threads; leaving the loop early ends the pass.
+        any number of threads; leaving the loop early ends the pass. Events of files that are skipped are missing in
+        the chunks that they belong to, of which some may be empty then.
 
         Parameters
         ----------
@@ -369,19 +361,8 @@ class Dataset:
                 for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
                     streams[following].prepare(len(further))  # reads while this one is flattened
                     lost.append(streams[number].fill(places, target))
-                if sum(map(len, lost)) < rows:
-                    yield _chunk(target, np.concatenate(lost))
+                yield Chunk.of(target, np.concatenate(lost))
                 del target  # so that its arrays can be used again
-
-
-def _chunk(target: Target, lost: NDArray[np.int64]) -> Chunk:
-    """The chunk that was filled, without the rows of events that are lost."""
-    arrays = target.data, target.padding_mask, target.labels, target.file, target.entry
-    if not len(lost):
-        return Chunk(*arrays)
-    there = np.ones(len(target.data), np.bool_)
-    there[lost] = False
-    return Chunk(*(None if array is None else array[there] for array in arrays))  # type: ignore[arg-type]
 
 
 def _skip(schedule: _rust.Schedule, chunks: int, streams: int) -> list[int]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlaas4hep import _rust
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.errors import SourceError, SpecsError, nearest
@@ -19,6 +22,9 @@ from mlaas4hep.sources.place import open_place
 from mlaas4hep.specs import Specs
 
 __all__ = ["File", "check_known", "check_made_with", "fingerprint", "fitting", "open_all"]
+
+MOST = 2**40
+"""Entries that a file can have; of each something is kept in memory."""
 
 OPENED_TOGETHER = 8
 """Remote files that are opened at the same time."""
@@ -32,6 +38,13 @@ class File:
     tree: str
     entries: int
     used: int
+
+    def bytes_of_events(self, value: int) -> NDArray[np.uint8]:
+        """Return an array with this value for every entry that is used; ``SourceError`` where these are too many."""
+        try:
+            return np.full(self.used, value, np.uint8)
+        except MemoryError:
+            raise SourceError(f"{self.input}: its {self.used} entries do not fit into memory") from None
 
 
 def open_all(
@@ -83,6 +96,8 @@ def _look(given: Input, reading: Reading) -> _Look:
     """The branches of one file, its tree and its entries."""
     source = open_source(given.path, given.tree, reading=reading)
     try:
+        if source.entries > MOST:
+            raise SourceError(f"{given}: the file is damaged: it says that it has {source.entries} entries")
         return source.schema(), source.tree, source.entries
     finally:
         source.close()
@@ -113,8 +128,10 @@ def check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]
                 raise SpecsError(f"the specs do not fit: {path} has no branch {name!r}{hint}; scan the files again")
 
 
-def sentinels_of(given: Given, schemas: Sequence[tuple[str, Mapping[str, Branch]]], specs: Specs | None) -> Sentinels:
-    """The numbers that mean none, by branch; specs know theirs, and others with them are refused."""
+def sentinels_of(
+    given: Given, schemas: Sequence[tuple[str, Mapping[str, Branch]]], specs: Specs | None, label: str | None
+) -> Sentinels:
+    """The numbers that mean none, by branch; specs know those of inputs, and others with them are refused."""
     numbers = {name for _, schema in schemas for name, branch in schema.items() if branch.kind in ("flat", "jagged")}
     found = resolve_sentinels(given, sorted(numbers))
     if specs is None or not specs.typed:
@@ -122,7 +139,7 @@ def sentinels_of(given: Given, schemas: Sequence[tuple[str, Mapping[str, Branch]
     known = specs.sentinels
     if given is not None and any(found.get(name, []) != known.get(name, []) for name in {*specs.branches, *known}):
         raise SpecsError("the specs do not fit: they were made with other sentinels; scan the files again")
-    return known
+    return known if label not in found or label in known else known | {label: found[label]}
 
 
 def check_made_with(specs: Specs, preproc: Preprocessing) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
-from mlaas4hep.columns import keep_all, split_nulls
+from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
 from mlaas4hep.dataset.files import (
@@ -21,12 +21,12 @@ from mlaas4hep.dataset.files import (
     sentinels_of,
 )
 from mlaas4hep.dataset.found import Found
-from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, name_classes
+from mlaas4hep.dataset.labels import MISSING, LabelColumn, Labels, identifier_values, name_classes
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
 from mlaas4hep.dataset.stream import CUT, LEFT_OUT, LOST, Events, open_again
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import BranchError, ExpressionError, ParamsError, SourceError, note
+from mlaas4hep.errors import ExpressionError, ParamsError, SourceError, note
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Column, choose_branches
 from mlaas4hep.specs import Specs
@@ -34,6 +34,9 @@ from mlaas4hep.specs import Specs
 __all__ = ["FirstPass"]
 
 Watcher = Callable[[int], None] | None
+
+BLOCK = 2**22
+"""Events that are told their parts at once, which takes nine bytes of each."""
 
 
 class FirstPass:
@@ -49,6 +52,7 @@ class FirstPass:
         self._flows: list[FileFlow] = []
         self.watch = Watch()
         self._found: Found | None = None
+        self._known: dict[int, Events] = {}
         self._check_empty()
         # Where files may be skipped, what a scan finds of them counts.
         scans = wanted.skip and self._specs is None
@@ -58,7 +62,7 @@ class FirstPass:
     def _choose(self, schemas: Schemas, specs: Specs | None) -> None:
         """Choose the branches: inputs, and what formulas and cuts read of the files."""
         wanted, preproc, select = self._wanted, self._wanted.preproc, self._wanted.select
-        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs)
+        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs, wanted.label)
         self._formulas = compile_for(preproc, schemas, self._sentinels)
         new = self._formulas.new_branches if self._formulas else {}
         for what, name in [("labels", wanted.label), *(("identifier", name) for name in self._identifier)]:
@@ -108,8 +112,9 @@ class FirstPass:
         return self._specs
 
     def take_specs(self, specs: Specs) -> None:
-        """Take specs that this pass gave in another run."""
-        self._specs = specs
+        """Take specs that this pass gave in another run, unless only a scan can tell which files are lost."""
+        if not self.bad.skip:
+            self._specs = specs
 
     def identity(self) -> dict[str, Any]:
         """Return what this pass finds follows from, as values of JSON."""
@@ -162,7 +167,7 @@ class FirstPass:
         labels, positions = self._file_labels()
         values = np.array(labels.values, np.int64)
         events = [
-            self._events(file, self._parts(file, 0, file.used, []), positions.get(file.input.number), values)
+            self._events(file, self._parts_of_all(file), positions.get(file.input.number), values)
             for file in self._files
         ]
         return Found(labels, events, 0)
@@ -189,12 +194,22 @@ class FirstPass:
     def _parts(self, file: File, start: int, stop: int, identifiers: list[NDArray[np.generic]]) -> NDArray[np.uint8]:
         return _rust.parts(self._wanted.seed, file.input.number, start, stop, self._wanted.split, identifiers)
 
+    def _parts_of_all(self, file: File) -> NDArray[np.uint8]:
+        """The parts of all events of a file that are known by their entries."""
+        parts = file.bytes_of_events(CUT)
+        for start in range(0, file.used, BLOCK):
+            stop = min(start + BLOCK, file.used)
+            parts[start:stop] = self._parts(file, start, stop, [])
+        return parts
+
     def _read(self, watcher: Watcher) -> None:
         """Make the one pass over all files: cut and scan them, and learn labels and parts where these take a branch."""
-        column = LabelColumn(self._labels) if isinstance(self._labels, str) else None
+        label = self._wanted.label
+        column = LabelColumn(label, self._sentinels.get(label, ())) if label is not None else None
         scanned: list[Specs] = []
         learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]] = []
         self._flows = []
+        self._known = {events.number: events for events in self._found.events} if self._found else {}
         for file in self._files:
             learned.append(self._read_or_skip(file, column, scanned, watcher))
         self._check_survivors()
@@ -219,7 +234,7 @@ class FirstPass:
         if column:
             column.found = labels
         self._flows.append(FileFlow(str(file.input), 0, tuple(0 for _ in self._cuts)))
-        return np.full(file.used, LOST, np.uint8), np.zeros(file.used if column else 0, np.int32)
+        return file.bytes_of_events(LOST), np.zeros(file.used if column else 0, np.int32)
 
     def _read_file(
         self,
@@ -229,7 +244,7 @@ class FirstPass:
         watcher: Watcher,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Scan one file into ``scanned``, and return the parts and label positions of its events."""
-        parts = np.full(file.used, CUT, np.uint8)
+        parts = file.bytes_of_events(CUT)
         positions = np.zeros(file.used if column else 0, np.int32)
         wanted = self._columns(column)
         with self.watch.timed("reading"):
@@ -278,13 +293,15 @@ class FirstPass:
         if not len(entries):
             return
         if self._identifier and self._found is None:
-            identifiers = [_identifier(columns[name], name, file.input.path, entries) for name in self._identifier]
+            identifiers = [
+                identifier_values(columns[name], name, file.input.path, entries) for name in self._identifier
+            ]
             parts[entries] = self._parts(file, 0, len(entries), identifiers)
         else:
             first = int(entries[0])
             parts[entries] = self._parts(file, first, int(entries[-1]) + 1, [])[entries - first]
         if self._found is not None:
-            parts[entries] = self._found.events[self._files.index(file)].parts[entries]
+            parts[entries] = self._known[file.input.number].parts[entries]
         elif column:
             positions[entries] = column.add(columns[column.branch], file.input.path, entries)
             parts[entries[positions[entries] == MISSING]] = LEFT_OUT
@@ -379,13 +396,3 @@ class FirstPass:
             selected[name] = (counts[0] + before[0], counts[1] + before[1], counts[2] + before[2])
         bad = {bad.file: (bad.reason, bad.lost) for bad in self.bad.found.values()}
         return specs.with_files(entries, selected).with_bad_files(bad)
-
-
-def _identifier(column: Column, name: str, path: str, entries: NDArray[np.int64]) -> NDArray[np.generic]:
-    """The values of an identifier, which every event must have."""
-    found, nulls = split_nulls(column)
-    if nulls.any():
-        entry = entries[int(np.argmax(nulls))]
-        raise BranchError(f"{path}: identifier {name!r} is missing in entry {entry}; every event must have one")
-    values: NDArray[np.generic] = found
-    return values

@@ -1,4 +1,4 @@
-"""Labels of events: of whole files, or from a branch."""
+"""Labels of events: of whole files, or from a branch; and identifiers, which are from branches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep.columns import split_nulls
-from mlaas4hep.errors import ParamsError
+from mlaas4hep.errors import BranchError, ParamsError
+from mlaas4hep.sentinels import are_sentinels
 from mlaas4hep.sources import Column
 
-__all__ = ["MISSING", "LabelColumn", "Labels", "name_classes"]
+__all__ = ["MISSING", "LabelColumn", "Labels", "identifier_values", "name_classes"]
 
 MISSING = -1
 """Stands in the positions of events whose label is missing."""
@@ -67,8 +68,9 @@ def name_classes(found: Sequence[Label], classes: Sequence[str] | None, where: s
 class LabelColumn:
     """Collects a label branch, piece by piece, as small numbers: positions in the order of first appearance."""
 
-    def __init__(self, branch: str) -> None:
+    def __init__(self, branch: str, sentinels: Sequence[int | float] = ()) -> None:
         self.branch = branch
+        self._sentinels = sentinels
         self.found: dict[Label, int] = {}
 
     def add(self, given: Column, where: str, entries: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -81,7 +83,7 @@ class LabelColumn:
             present = np.array([bool(value) for value in column], np.bool_)
             values = np.where(present, column, "").astype(str)
         else:
-            present = np.isfinite(column) & ~nulls
+            present = np.isfinite(column) & ~nulls & ~are_sentinels(column, self._sentinels)
             values = self._whole(np.where(present, column, np.zeros(1, column.dtype)), where, entries)
         distinct, inverse = np.unique(values, return_inverse=True)
         used = np.bincount(inverse[present], minlength=len(distinct)) > 0
@@ -109,3 +111,13 @@ class LabelColumn:
         """Return for each position of first appearance the position in ``labels``; behind them ``MISSING``."""
         places = {label: index for index, label in enumerate(labels.found)}
         return np.array([*(places[label] for label in self.found), MISSING], np.int32)
+
+
+def identifier_values(column: Column, name: str, path: str, entries: NDArray[np.int64]) -> NDArray[np.generic]:
+    """Return the values of an identifier, which every event must have."""
+    found, nulls = split_nulls(column)
+    if nulls.any():
+        entry = entries[int(np.argmax(nulls))]
+        raise BranchError(f"{path}: identifier {name!r} is missing in entry {entry}; every event must have one")
+    values: NDArray[np.generic] = found
+    return values

@@ -84,12 +84,15 @@ def open_again(path: str, tree: str, entries: int, threads: int, reading: Readin
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
-    """A decoded cluster: its columns as the plan holds them, the entries of its events, and which are wanted."""
+    """A decoded cluster: its columns as the plan holds them, the entries of its events, and which are wanted.
+
+    Without columns these are events that are lost.
+    """
 
     events: Events
     entries: NDArray[np.int64]
     wanted: NDArray[np.int64]
-    columns: _rust.Held
+    columns: _rust.Held | None
 
 
 class Stream:
@@ -131,19 +134,24 @@ class Stream:
             self._coming = self._reader.submit(next, self._clusters, None)
 
     def fill(self, rows: NDArray[np.int64], target: Target) -> NDArray[np.int64]:
-        """Put the next events into these rows, one each; return the rows for which there is none, since it is lost."""
+        """Put the next events into these rows, one each; return the rows whose events are lost."""
+        lost = [rows[:0]]
         while len(rows):
             if self._cluster is None:
                 self._cluster, self._done = self._next(), 0
-            if self._cluster is None:
-                return rows
+            if self._cluster is None:  # another pass over the same events has found out that they are lost
+                lost.append(rows)
+                break
             self.prepare(len(rows))
             wanted = self._cluster.wanted[self._done : self._done + len(rows)]
-            self._place(self._cluster, wanted, rows[: len(wanted)], target)
+            if self._cluster.columns is None:
+                lost.append(rows[: len(wanted)])
+            else:
+                self._place(self._cluster, self._cluster.columns, wanted, rows[: len(wanted)], target)
             self._done, rows = self._done + len(wanted), rows[len(wanted) :]
             if self._done == len(self._cluster.wanted):
                 self._cluster = None
-        return rows
+        return np.concatenate(lost)
 
     def close(self) -> None:
         """Close the file that is open."""
@@ -152,20 +160,27 @@ class Stream:
         self._clusters.close()
 
     def _next(self) -> Cluster | None:
-        """The next cluster, read by now or waited for; None where files that are skipped end the stream early."""
+        """The next cluster, read by now or waited for; None at the end of the stream."""
         self.prepare(1)
         assert self._coming is not None
         coming, self._coming = self._coming, None
         return coming.result()
 
-    def _place(self, cluster: Cluster, wanted: NDArray[np.int64], rows: NDArray[np.int64], target: Target) -> None:
+    def _place(
+        self,
+        cluster: Cluster,
+        columns: _rust.Held,
+        wanted: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        target: Target,
+    ) -> None:
         """Flatten events, given by their positions in the cluster, into rows."""
         events = cluster.events
         with self._watch.timed("flattening"):
             first, stop = int(wanted[0]), int(wanted[-1]) + 1
             places = np.full(stop - first, -1, np.int64)
             places[wanted - first] = rows
-            flat = self._flatten(cluster, first, places, target)
+            flat = self._flatten(cluster, columns, first, places, target)
             self._watch.count(flat.truncated, flat.missing)
             entries = cluster.entries[wanted]
             target.file[rows] = events.number
@@ -173,16 +188,21 @@ class Stream:
             if target.labels is not None:
                 target.labels[rows] = events.labels_of(entries)
 
-    def _flatten(self, cluster: Cluster, first: int, places: NDArray[np.int64], target: Target) -> Flat:
+    def _flatten(
+        self, cluster: Cluster, columns: _rust.Held, first: int, places: NDArray[np.int64], target: Target
+    ) -> Flat:
         """Flatten events from a position in the cluster on."""
         out, entries = (target.data, target.padding_mask), cluster.entries[first : first + len(places)]
         try:
-            return self._plan.place(cluster.columns, places, out, threads=self._threads, entries=entries, start=first)
+            return self._plan.place(columns, places, out, threads=self._threads, entries=entries, start=first)
         except ExpressionError as error:
             raise ExpressionError(f"{cluster.events.path}: {error}") from None
 
     def _read(self, files: Sequence[Events], share: float, skip: int) -> Generator[Cluster]:
-        """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams."""
+        """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams.
+
+        Events that are lost keep their places, so that others stay in theirs.
+        """
         for events in files:
             (wanted, skipped), done = events.wanted_after(self._part, skip), 0
             skip -= skipped
@@ -197,6 +217,7 @@ class Stream:
                 lost = done + np.flatnonzero(wanted[done:])
                 self._bad.add(events.name, error, len(lost))
                 events.parts[lost] = LOST
+                yield Cluster(events, lost, np.arange(len(lost)), None)
 
     def _clusters_of(self, events: Events, wanted: NDArray[np.bool_], share: float) -> Generator[tuple[Cluster, int]]:
         """Yield the clusters of one file, each with the entry behind its last one."""

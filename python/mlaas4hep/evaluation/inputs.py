@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from mlaas4hep.dataset import Chunk, Dataset
 from mlaas4hep.errors import ParamsError
 from mlaas4hep.export import Progress
 from mlaas4hep.output import OutputFolder
-from mlaas4hep.plan import Plan
 
 __all__ = ["MOST", "Counts", "Drawn", "Sample", "check_drawing", "draw_inputs"]
 
@@ -171,13 +169,12 @@ def _fill(dataset: Dataset, part: str | None, most: int, progress: Progress | No
     for chunk in _chunks(dataset, part, most, progress):
         filler = filler or _Filler(dataset, chunk)
         filler.add(chunk)
-    assert filler is not None  # there are events
+    if filler is None:
+        raise ParamsError("there is nothing to draw: all events are lost with files that were skipped")
     if most == dataset.count(part):
         filler.absent = dict(dataset.last_pass.missing)
     if any(branch.coarse for branch in filler.branches):
-        again = copy(dataset)
-        again._plan = Plan(dataset.specs(), normalize="none", preproc=dataset._first_pass.preproc)
-        for number, chunk in enumerate(_chunks(again, part, most, progress)):
+        for number, chunk in enumerate(_chunks(dataset.unnormalised(), part, most, progress)):
             filler.add_coarse(chunk, number == 0)
     return filler
 
@@ -190,6 +187,8 @@ def _chunks(dataset: Dataset, part: str | None, most: int, progress: Progress | 
         progress.start("histograms", most)
     with closing(dataset.chunks(min(size, most), part, shuffle=False)) as chunks:
         for chunk in chunks:
+            if not len(chunk.data):  # its events are lost, with files that were skipped
+                continue
             labels, rows = chunk.labels, slice(0, left)
             labels = None if labels is None else labels[rows]
             yield Chunk(chunk.data[rows], chunk.padding_mask[rows], labels, chunk.file[rows], chunk.entry[rows])

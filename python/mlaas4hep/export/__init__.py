@@ -115,7 +115,8 @@ def export(
         chunks = {name: target.finished[name].events for name in work.names}
         _describe(dataset, kind, form, part, chunks, folder)
     flow = dataset.cutflow.to_dict() if dataset.preproc.cuts else None
-    return Exported(str(target.path), total, len(dataset.names), len(chunks), perf_counter() - begin, flow, kept)
+    events, seconds = sum(chunks.values()), perf_counter() - begin
+    return Exported(str(target.path), events, len(dataset.names), len(chunks), seconds, flow, kept)
 
 
 def _job(dataset: Dataset, form: str, size: int, part: str | None, shuffle: bool) -> dict[str, Any]:

@@ -93,12 +93,18 @@ class Work:
                 progress.advance(events)
 
     def _missing(self) -> Iterator[tuple[str, Any, int]]:
-        """Make the chunks that are not finished, in passes that begin with the first of each gap."""
-        names = self.names
-        for first, stop in _gaps([name in self.target.finished for name in names]):
+        """Make the chunks that are not finished, in passes that begin with the first of each gap.
+
+        Where files may be skipped it is one pass, since what is lost in it is no part of a later one.
+        """
+        names, finished = self.names, set(self.target.finished)
+        gaps = list(_gaps([name in finished for name in names]))
+        for first, stop in [(gaps[0][0], gaps[-1][1])] if gaps and self.dataset.skips else gaps:
             with closing(self.dataset.chunks(self.size, self.part, shuffle=self.shuffle, skip=first)) as chunks:
                 for name in names[first:stop]:
                     chunk = next(chunks)
+                    if name in finished:
+                        continue
                     content, events = self.kind.content(chunk, self.dataset.names), len(chunk.data)
                     del chunk  # so that its arrays can be used again
                     yield name, content, events

@@ -138,10 +138,15 @@ class _Job:
         labels, scores = [], []
         self._progress.start("testing", total)
         for data, truth in self._reader.parts("test"):
+            if not len(truth):  # its events are lost, with files that were skipped
+                continue
             labels.append(truth)
             scores.append(self._network.predict(data, batch_size=self._params.batch_size))
             self._progress.advance(len(truth))
         self._progress.finish()
+        if not labels:
+            note("all test events are lost with files that were skipped, so there are no metrics")
+            return
         self._scored = np.concatenate(labels), np.concatenate(scores)
         total = len(self._scored[0])  # fewer where files were skipped
         wrong = total - int(np.isfinite(self._scored[1]).reshape(total, -1).all(axis=1).sum())
@@ -177,7 +182,7 @@ class _Job:
             parts={
                 part: dict(zip(classes, counts.tolist(), strict=True))
                 for part, counts in reader.counts.items()
-                if counts.sum() == reader.events[part]  # not a test part that nobody asked for
+                if counts.any() or not reader.events[part]  # not a test part that nobody asked for
             },
             bad_files=self._dataset.bad_files,
             cutflow=self._dataset.cutflow if self._dataset.preproc.cuts else None,

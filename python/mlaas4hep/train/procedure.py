@@ -59,23 +59,23 @@ class Trainer:
             closing(reader.parts("validation", size=max(1, -(-events // chunks)))) as validation,
         ):
             for chunk, (part, checked) in enumerate(zip(parts, cut(validation, limits), strict=True), 1):
-                record = partial(self._record, chunk)
-                self._fit(part, checked, self._params.epochs, shuffle, record)
+                if _events(part):
+                    self._fit(part, checked, self._params.epochs, shuffle, partial(self._record, chunk))
 
     def _standard(self) -> None:
         reader, shuffle, events = self._reader, self._params.shuffle, self._reader.events
         if not events["validation"]:
             note("there are no validation events")
         for epoch in range(self._params.epochs):
-            values = dict[str, float]()
+            trained, validated = _Mean(), _Mean()
             with closing(reader.parts("train", epoch=epoch, shuffle=shuffle)) as parts:
-                for part in parts:  # its rows come in a new order in every epoch, so fit need not shuffle
-                    self._fit(part, None, 1, False, partial(_add, values, len(part[1]) / events["train"]))
+                for part in filter(_events, parts):  # its rows come in a new order in every epoch: fit need not shuffle
+                    self._fit(part, None, 1, False, partial(trained.add, _events(part)))
             with closing(reader.parts("validation")) as parts:
-                for part in parts:
-                    found = {f"val_{name}": value for name, value in self._evaluate(part).items()}
-                    _add(values, len(part[1]) / events["validation"], found)
-            self._record(None, values)
+                for part in filter(_events, parts):
+                    validated.add(_events(part), self._evaluate(part))
+            found = {f"val_{name}": value for name, value in validated.values().items()}
+            self._record(None, trained.values() | found)
 
     def _fit(
         self, part: Part, checked: Part | None, epochs: int, shuffle: bool, on_epoch: Callable[[Values], None]
@@ -120,7 +120,24 @@ class Trainer:
             )
 
 
-def _add(values: dict[str, float], weight: float, found: Values) -> None:
-    """Add what was found on a share of the events to the mean over all of them."""
-    for name, value in found.items():
-        values[name] = values.get(name, 0.0) + weight * value
+class _Mean:
+    """The mean over events of what was found on some of them at a time."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._events = 0
+
+    def add(self, events: int, found: Values) -> None:
+        """Add what was found on so many events."""
+        self._events += events
+        for name, value in found.items():
+            self._sums[name] = self._sums.get(name, 0.0) + events * value
+
+    def values(self) -> dict[str, float]:
+        """Return the means."""
+        return {name: value / self._events for name, value in self._sums.items()}
+
+
+def _events(part: Part) -> int:
+    """The events of a chunk; none where they are lost, with files that were skipped."""
+    return len(part[1])

@@ -74,6 +74,17 @@ def test_groups_of_one_cluster_are_expected_side_by_side(place: Counted) -> None
     ahead.close()
 
 
+def test_groups_that_are_read_in_turn_are_each_fetched_once(place: Counted) -> None:
+    ahead = Ahead(place)
+    ranges = {"cuts": [(0, 2)], "rest": [(FAR, FAR + 2)]}
+    for number in range(4):
+        for group, wanted in ranges.items():
+            ahead.get((number, number + 1), group, wanted)
+            ahead.expect((number + 1, number + 2), group, wanted)
+    ahead.close()
+    assert len(place.asked) == 2 * 5
+
+
 def test_another_cluster_takes_the_place_of_one_that_was_expected(place: Counted) -> None:
     ahead = Ahead(place)
     ahead.expect((0, 5), "xy", [(0, 2)])

@@ -85,7 +85,7 @@ def test_the_next_cluster_comes_while_one_is_used(server: Server) -> None:
     ranges = source.clusters(["x", "y"], 0, source.entries)
     source.read(["x", "y"], *ranges[0])
     coming = source._ahead._coming  # type: ignore[attr-defined]
-    (future,) = coming.values()
+    ((_, future),) = coming.values()
     fetched = future.result(5)
     source._place.fetch = None  # type: ignore[attr-defined]
     assert fetched

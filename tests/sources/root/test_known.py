@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlaas4hep.sources import list_trees, memory, open_source
+from mlaas4hep.sources import Reading, list_trees, memory, open_source
+from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.root import known
 
 from tests.sources.files import write
@@ -53,3 +54,14 @@ def test_not_everything_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for path in paths:
         open_source(path).close()
     assert len(known._MEMORY._trees) == 2
+
+
+def test_a_file_without_a_stamp_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.root", {"events": {"x": np.arange(5)}})
+    place = LocalFile(str(path))
+    monkeypatch.setattr(place, "stamp", "")
+    known.known_tree(place, None, Reading())
+    monkeypatch.setattr(known, "_open", None)
+    with pytest.raises(TypeError):
+        known.known_tree(place, None, Reading())
+    place.close()

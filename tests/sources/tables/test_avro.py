@@ -151,3 +151,14 @@ def test_without_fastavro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "fastavro", None)
     with pytest.raises(SourceError, match=r"a.avro: Avro files are read by fastavro.*pip install 'mlaas4hep\[avro\]'"):
         open_source(str(path))
+
+
+def test_more_events_than_bytes(tmp_path: Path) -> None:
+    schema = fastavro.parse_schema({"type": "record", "name": "e", "fields": [{"name": "x", "type": "null"}]})
+    path = tmp_path / "a.avro"
+    with path.open("wb") as file:
+        fastavro.writer(file, schema, [{"x": None}] * 60, sync_marker=bytes(16))
+    with pytest.raises(
+        SourceError, match=r"a\.avro: the Avro file is truncated or damaged: a block has 60 events in 0"
+    ):
+        opened(path)

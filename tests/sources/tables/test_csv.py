@@ -12,7 +12,7 @@ from mlaas4hep.errors import BranchError, SourceError
 from mlaas4hep.sources import list_trees, open_source
 from mlaas4hep.sources.tables import text
 
-from tests.sources.formats import assert_ranges, opened, write_csv, write_packed
+from tests.sources.formats import assert_ranges, opened, plain, write_csv, write_packed
 from tests.sources.tables.texts import columns, kinds, refused
 
 
@@ -113,6 +113,35 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
         source = open_source(str(path), threads=threads)
         found = source.read(["x", "n"], 0, 60_000)
         assert all(np.array_equal(found[name], table.column(name).to_numpy()) for name in found)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_line_that_is_longer_than_what_a_thread_gets(name: str, tmp_path: Path) -> None:
+    word = "w" * (text.BLOCK // 2)
+    lines = {
+        "a.csv": ["x,s", f"0,{word}", *(f"{number},b" for number in range(1, 9))],
+        "a.jsonl": [f'{{"x": 0, "s": "{word}"}}', *(f'{{"x": {number}, "s": "b"}}' for number in range(1, 9))],
+    }
+    source = open_source(str(made(tmp_path, "\n".join(lines[name]), name)), threads=4)
+    assert plain(source.read(["x"], 0, 9)["x"]) == list(range(9))
+    source.close()
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_packed_text_is_unpacked_once_for_all_columns(tmp_path: Path) -> None:
+    rows = "".join(f"{number},{number % 7}\n" for number in range(3000))
+    source = open_source(str(made(tmp_path, "x,y\n" + rows, "a.csv.gz")))
+    ranges = source.clusters(["x", "y"], 10, 2990)
+    assert (ranges[0][0], ranges[-1][1]) == (10, 2990)
+    assert len(ranges) > 3
+    streams = set()
+    for start, stop in ranges:
+        for name in ("x", "y"):
+            source.read([name], start, stop)
+            streams.add(source._text._stream)  # type: ignore[attr-defined]
+    assert len(streams) == 1
+    assert source.clusters(["x"], 5, 5) == []
+    source.close()
 
 
 def test_no_events(tmp_path: Path) -> None:

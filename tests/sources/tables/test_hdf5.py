@@ -162,3 +162,17 @@ def test_without_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         open_source(str(path))
     with pytest.raises(SourceError, match=r"pip install 'mlaas4hep\[hdf5\]'"):
         list_trees(str(path))
+
+
+def test_long_lists_are_not_read_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        lists = file.create_dataset("lists", (40,), dtype=h5py.vlen_dtype(np.float64))
+        for number in range(40):
+            lists[number] = np.zeros(2**18)  # 2 MB
+        file["x"] = np.arange(40)
+    source = opened(path)
+    ranges = source.clusters(["x", "lists"], 0, 40)
+    assert max(stop - start for start, stop in ranges) <= 16
+    assert source.clusters(["x"], 0, 40) == [(0, 40)]
+    source.close()

@@ -120,3 +120,15 @@ def test_a_declared_column_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_no_table(lines: list[str], message: str, tmp_path: Path, small_blocks: None) -> None:
     assert message in refused(made(tmp_path, *lines))
+
+
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+def test_lists_and_objects_that_are_too_deep(begin: str, end: str, tmp_path: Path) -> None:
+    brackets = '{"y": "' + "[{" * 100 + '"}'
+
+    def line(depth: int) -> str:
+        return f'{{"x": {begin * depth}1{end * depth}, "y": "]"}}'
+
+    assert kinds(made(tmp_path, brackets, line(63)))["y"][0] == "string"
+    message = refused(made(tmp_path, brackets, line(100_000)))
+    assert message.endswith("a.jsonl: line 2 has lists or objects in more than 64 others")

@@ -37,8 +37,8 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 class Ahead:
     """Gives the ranges of one cluster after the other; those of the next are fetched while this one is worked on.
 
-    At any time the bytes of at most one cluster are held that nobody asked for yet: of each group of columns that is
-    read from it. What was expected wrongly costs time only. Not for two threads at once, save ``read``.
+    Of each group of columns, such as those of cuts and the others, the bytes of at most one cluster are held that
+    nobody asked for yet. What was expected wrongly costs time only. Not for two threads at once, save ``read``.
     """
 
     def __init__(self, place: Place) -> None:
@@ -46,14 +46,12 @@ class Ahead:
         self.seconds = 0.0
         self._place = place
         self._held: list[tuple[int, bytes]] = []
-        self._cluster: Range | None = None
-        self._coming: dict[Hashable, Future[list[tuple[int, bytes]]]] = {}
+        self._coming: dict[Hashable, tuple[Range, Future[list[tuple[int, bytes]]]]] = {}
 
     def get(self, cluster: Range, group: Hashable, ranges: Sequence[Range]) -> list[tuple[int, bytes]]:
         """Return bytes in which the ranges lie, and where each begins, sorted; they are held for ``read``."""
         started = perf_counter()
-        coming = self._coming.pop(group, None) if cluster == self._cluster else None
-        self._held = coming.result() if coming is not None else []
+        self._held = self._expected(cluster, group)
         missing = [(start, stop) for start, stop in ranges if self._find(start, stop) is None]
         if missing:
             self._held = sorted(self._held + self._fetched(merged(missing)))
@@ -62,11 +60,11 @@ class Ahead:
 
     def expect(self, cluster: Range, group: Hashable, ranges: Sequence[Range]) -> None:
         """Begin to fetch what will be asked for next."""
-        if cluster != self._cluster:
-            self._drop()
-            self._cluster = cluster
-        if group not in self._coming:
-            self._coming[group] = begin(partial(self._fetched, merged(ranges)))
+        before = self._coming.get(group)
+        if before is not None and before[0] != cluster:
+            wait([before[1]])
+        if before is None or before[0] != cluster:
+            self._coming[group] = cluster, begin(partial(self._fetched, merged(ranges)))
 
     def read(self, start: int, size: int) -> bytes:
         """Return bytes, held or fetched."""
@@ -79,7 +77,8 @@ class Ahead:
     def close(self) -> None:
         """Close the place, and wait for what is being fetched, which ends with that."""
         self._place.close()
-        self._drop()
+        wait([coming for _, coming in self._coming.values()])
+        self._coming.clear()
         self._held = []
 
     def _find(self, start: int, stop: int) -> tuple[int, bytes] | None:
@@ -93,6 +92,10 @@ class Ahead:
     def _fetched(self, ranges: Sequence[Range]) -> list[tuple[int, bytes]]:
         return [(start, part) for (start, _), part in zip(ranges, self._place.fetch(ranges), strict=True)]
 
-    def _drop(self) -> None:
-        wait(self._coming.values())
-        self._coming.clear()
+    def _expected(self, cluster: Range, group: Hashable) -> list[tuple[int, bytes]]:
+        """The bytes of a cluster that are coming, if it was expected; else what is coming in its place is dropped."""
+        expected, coming = self._coming.pop(group, (cluster, None))
+        if coming is None:
+            return []
+        wait([coming])
+        return coming.result() if expected == cluster else []

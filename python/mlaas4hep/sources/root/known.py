@@ -46,16 +46,17 @@ def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | Know
     """Return what is known of one tree or RNTuple of a ROOT file: the one that is named, else the only one.
 
     To ask uproot takes longer than to read some thousand events; a file of which path, size and stamp are what they
-    were is not asked again.
+    were is not asked again. One without a stamp is.
     """
-    known = _MEMORY.get(_key(place, tree, reading))
+    known = _MEMORY.get(_key(place, tree, reading)) if place.stamp else None
     if known is None:
         path = place.path
         with _open(place) as file:
             keys = _keys(path, file)
             name = _choose(path, file, keys, tree)
             known = _known(place, file, name, keys.get(name, name), reading)
-        _MEMORY.put(_key(place, tree, reading), known)
+        if place.stamp:
+            _MEMORY.put(_key(place, tree, reading), known)
     return known
 
 
@@ -76,10 +77,11 @@ def _key(place: Place, tree: str | None, reading: Reading) -> object:
 def _known(place: Place, file: Any, name: str, key: str, reading: Reading) -> Known | KnownNTuple:
     """What is known of a tree under its name, or learned now."""
     remembered = _key(place, name, reading)
-    known = _MEMORY.get(remembered)
+    known = _MEMORY.get(remembered) if place.stamp else None
     if known is None:
         known = _learn(place.path, name, _tree(place.path, file, key), reading)
-        _MEMORY.put(remembered, known)
+        if place.stamp:
+            _MEMORY.put(remembered, known)
     return known
 
 

@@ -103,7 +103,7 @@ class AvroSource(PieceSource):
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise SourceError(f"{place.path}: the events of the Avro file are no records")
         fields = [_field(field["name"], field["type"]) for field in schema["fields"]]
-        pieces = tuple(_joined(_blocks(place, start)))
+        pieces = tuple(_joined(_blocks(place, start, reader.codec == "null")))
         return _Known(pa.schema(fields), head.getvalue()[:start], reader.codec, pieces)
 
     def _piece(self, number: int, columns: Columns) -> Any:
@@ -118,8 +118,8 @@ class AvroSource(PieceSource):
         return self._known.schema.empty_table().select(columns)
 
 
-def _blocks(place: Place, start: int) -> Iterator[tuple[int, int, int]]:
-    """Yield where each block begins and ends, and how many events it has."""
+def _blocks(place: Place, start: int, plain: bool) -> Iterator[tuple[int, int, int]]:
+    """Yield where each block begins and ends, and how many events it has; ``plain`` ones have a byte for each."""
     while start < place.size:
         head = place.read(start, min(20, place.size - start))
         rows, at = _number(head, 0)
@@ -127,6 +127,8 @@ def _blocks(place: Place, start: int) -> Iterator[tuple[int, int, int]]:
         stop = start + at + size + MARK
         if rows < 0 or size < 0 or stop > place.size:
             raise ValueError("a block is longer than the file")
+        if plain and rows > size:
+            raise ValueError(f"a block has {rows} events in {size} bytes")
         yield start, stop, rows
         start = stop
 

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -275,5 +276,7 @@ class CsvSource(TextSource):
     def _parse(self, data: bytes, columns: Columns) -> Any:
         known = self._known
         types = {field.name: field.type for field in known.schema}
-        threads = self._threads != 1 and len(data) > BLOCK // 4
-        return _parse(known.form, data, types, columns, threads)
+        if self._threads != 1 and len(data) > BLOCK // 4:
+            with suppress(pa.ArrowInvalid):  # a line that is longer than what a thread gets
+                return _parse(known.form, data, types, columns, True)
+        return _parse(known.form, data, types, columns, False)

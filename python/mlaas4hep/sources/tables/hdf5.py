@@ -27,7 +27,7 @@ EDGE = 2**20
 """Bytes of columns between places where a cluster may end."""
 
 VARYING = 32
-"""Bytes that a list of varying length is thought to take, which only a read can tell."""
+"""Bytes that a list of varying length takes at least, as is thought; only a read can tell."""
 
 
 def open_tree(path: str, tree: str | None, threads: int | None, reading: Reading) -> "Hdf5Source":
@@ -63,11 +63,10 @@ class _Leaf:
     field: str = ""
     varying: bool = False
 
-    @property
-    def event_bytes(self) -> float:
-        """What an event takes in memory."""
+    def event_bytes(self, most: float) -> float:
+        """What an event takes in memory, of a list of varying length up to ``most``."""
         if not self.branch.type or self.varying:
-            return 64 + VARYING
+            return 64 + max(VARYING, most)
         return float(np.dtype(self.branch.type).itemsize * int(np.prod(self.dataset.shape[1:])))
 
     @property
@@ -120,6 +119,11 @@ class _File:
                 self._bytes.close()
             self._place.close()
             raise
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return self._place.size
 
     def trees(self) -> list[_Tree]:
         """Return the groups that have datasets. Links to other files are not followed."""
@@ -222,7 +226,9 @@ class Hdf5Source:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where chunks of all datasets begin."""
         check_range(self.path, self.entries, start, stop)
         leaves = [self._leaf(name) for name in dict.fromkeys(columns)]
-        event_bytes = sum(leaf.event_bytes for leaf in leaves)
+        # Lists of varying length are never compressed, and HDF5 does not tell how long they are.
+        most = self._file.size / max(1, self.entries * sum(leaf.varying for leaf in leaves))
+        event_bytes = sum(leaf.event_bytes(most) for leaf in leaves)
         step = lcm(*(leaf.dataset.chunks[0] for leaf in leaves if leaf.dataset.chunks))
         step *= 1 + int(EDGE / (step * max(1.0, event_bytes)))
         edges = np.arange(0, self.entries + 1, min(step, self.entries + 1))

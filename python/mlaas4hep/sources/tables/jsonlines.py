@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
@@ -30,6 +31,13 @@ from mlaas4hep.sources.tables.text import (
 __all__ = ["JsonSource", "list_trees", "open_tree"]
 
 CHANGED = re.compile(r"JSON parse error: Column\(/([^/)]+).*\) changed from (\w+) to (\w+) in row (\d+)")
+DEEPEST = 64
+"""Most levels of lists and objects in each other; of some ten thousands pyarrow would end the process."""
+
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+STEPS = bytes(1 if byte in b"[{" else 255 if byte in b"]}" else 0 for byte in range(256))
+"""What each byte adds to the levels, as an int8."""
+
 MIXED = pa.binary()
 """Stands for the type of a column that has none."""
 
@@ -66,6 +74,19 @@ def _lines(block: Block, data: bytes) -> list[tuple[int, bytes]]:
     return [(number, line) for number, line in enumerate(data.split(b"\n"), block.line) if line.strip()]
 
 
+def _depth(data: bytes) -> int:
+    """The levels of lists and objects in each other; more where there are brackets in strings, or none to close one."""
+    return int(np.cumsum(np.frombuffer(data.translate(STEPS), np.int8), dtype=np.int32).max(initial=0))
+
+
+def _check_depth(path: str, block: Block, data: bytes) -> None:
+    """Raise if a line has more levels than are read."""
+    if _depth(data) > DEEPEST:
+        for number, line in _lines(block, data):
+            if _depth(STRING.sub(b"", line)) > DEEPEST:
+                raise SourceError(f"{path}: line {number} has lists or objects in more than {DEEPEST} others")
+
+
 class _Learner:
     """The first pass over a text: the types of all values, and where blocks begin."""
 
@@ -85,6 +106,7 @@ class _Learner:
         for block, data in pieces(self._text, start, 1, _end_of):
             if not data.strip():
                 continue
+            _check_depth(self._text.path, block, data)
             with parsing(self._text.path, block.line):
                 table = self._table(block, data)
                 self._add(table, block)
@@ -198,5 +220,7 @@ class JsonSource(TextSource):
     def _parse(self, data: bytes, columns: Columns) -> Any:
         known = self._known
         schema = pa.schema([known.schema.field(name) for name in columns])
-        threads = self._threads != 1 and len(data) > BLOCK // 4
-        return _parse(data, schema, "ignore", threads)
+        if self._threads != 1 and len(data) > BLOCK // 4:
+            with suppress(pa.ArrowInvalid):  # a line that is longer than what a thread gets
+                return _parse(data, schema, "ignore", True)
+        return _parse(data, schema, "ignore", False)

@@ -2,9 +2,10 @@
 
 import io
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -61,6 +62,11 @@ class Text:
         self._codec = next((codec for magic, codec in CODECS.items() if head.startswith(magic)), None)
         self._stream: Any = None
         self._at = 0
+
+    @property
+    def packed(self) -> bool:
+        """Whether it is."""
+        return self._codec is not None
 
     def read(self, start: int, size: int) -> bytes:
         """Return ``size`` bytes from ``start`` on, fewer where the text ends."""
@@ -201,6 +207,18 @@ class TextSource(PieceSource):
     @abstractmethod
     def _parse(self, data: bytes, columns: Columns) -> Any:
         """Return these columns of a block as a table."""
+
+    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
+        """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where blocks begin.
+
+        None has events of two blocks of a packed text: to read other columns of it would begin with the first one, for
+        which the text is unpacked from its beginning.
+        """
+        ranges = super().clusters(columns, start, stop, beside)
+        if not self._text.packed:
+            return ranges
+        inner = {edge for edge in self._edges.tolist() if start < edge < stop}
+        return list(pairwise(sorted(inner.union(*ranges))))
 
     def close(self) -> None:
         """Close the file."""
