@@ -256,6 +256,6 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
     path = made(tmp_path, "x\n1\n2\n")
     source = opened(path)
     os.truncate(path, 3)
-    with pytest.raises(SourceError, match=r"column 'x', entries 0 to 2: the data are damaged \("):
+    with pytest.raises(SourceError, match=r"a\.csv: the file was changed while it was read"):
         source.read(["x"], 0, 2)
     source.close()

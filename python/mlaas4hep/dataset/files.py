@@ -26,11 +26,12 @@ OPENED_TOGETHER = 8
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One opened file: where it is, and how many of its entries are used."""
+    """One opened file: where it is, what tells that it is another, and how many of its entries are used."""
 
     input: Input
     tree: str
     entries: int
+    state: object
     used: int
 
 
@@ -43,15 +44,15 @@ def open_all(
     with closing(_looks(inputs, reading)) as looks:
         for given, look in zip(inputs, looks, strict=True):
             try:
-                schema, tree, entries = look()
+                schema, tree, entries, state = look()
             except SourceError as error:
                 bad.add(str(given), error, None)
                 continue
             schemas.append((given.path, schema))
-            found.append((given, tree, entries))
+            found.append((given, tree, entries, state))
     if not found:
         raise SourceError(f"no file can be read: {bad}")
-    counts = [count for _, _, count in found]
+    counts = [entries for _, _, entries, _ in found]
     used = counts if nevts == -1 else _rust.shares(counts, nevts)
     return schemas, [File(*one, count) for one, count in zip(found, used, strict=True)]
 
@@ -76,14 +77,14 @@ def fingerprint(file: File, reading: Reading) -> list[object]:
     return [str(file.input), file.tree, file.entries, *changed]
 
 
-_Look = tuple[Mapping[str, Branch], str, int]
+_Look = tuple[Mapping[str, Branch], str, int, object]
 
 
 def _look(given: Input, reading: Reading) -> _Look:
-    """The branches of one file, its tree and its entries."""
+    """The branches of one file, its tree, its entries and its state."""
     source = open_source(given.path, given.tree, reading=reading)
     try:
-        return source.schema(), source.tree, source.entries
+        return source.schema(), source.tree, source.entries, source.state
     finally:
         source.close()
 

@@ -179,6 +179,7 @@ class FirstPass:
             file.input.path,
             file.tree,
             file.entries,
+            file.state,
             parts,
             labels,
             values,
@@ -234,7 +235,7 @@ class FirstPass:
         wanted = self._columns(column)
         with self.watch.timed("reading"):
             threads, reading = self._wanted.threads, self._wanted.reading
-            source = open_again(file.input.path, file.tree, file.entries, threads, reading)
+            source = open_again(file.input.path, file.tree, file.entries, file.state, threads, reading)
         cutter = Cutter(source, self._formulas, threads)
         try:
             clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)

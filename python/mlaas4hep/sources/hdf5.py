@@ -111,6 +111,7 @@ class _File:
         self._h5py = h5py
         self._nested = reading.flatten_nested
         self._place: Place = open_place(path, reading)
+        self.state = self._place.state
         self._bytes = self._place.file() if is_url(path) else None
         try:
             with opening(path, "HDF5"):
@@ -120,6 +121,10 @@ class _File:
                 self._bytes.close()
             self._place.close()
             raise
+
+    def check(self) -> None:
+        """Raise if the file was changed since it was opened."""
+        self._place.check()
 
     def trees(self) -> list[_Tree]:
         """Return the groups that have datasets. Links to other files are not followed."""
@@ -210,6 +215,7 @@ class Hdf5Source:
         self.path = file.path
         self.tree = tree.name
         self.entries = tree.entries
+        self.state = file.state
         self.seconds = {"fetching": 0.0, "decompression": 0.0, "decoding": 0.0}
         self._file = file
         self._leaves = tree.leaves
@@ -244,6 +250,7 @@ class Hdf5Source:
                     fields = [other.field for other in leaves.values() if other.dataset == dataset]
                     records[dataset.name] = dataset.fields(fields)[start:stop]
                 found[name] = _column(records[dataset.name][leaf.field], leaf)
+        self._file.check()
         return found
 
     def close(self) -> None:
@@ -266,6 +273,7 @@ class Hdf5Source:
         except MLaaSError:
             raise
         except Exception as error:  # whatever h5py makes of damaged bytes
+            self._file.check()
             where = f"dataset {name!r}, entries {start} to {stop}"
             raise ReadError(f"{self.path}: {where}: the data are damaged ({first_line(error)})") from error
         finally:
