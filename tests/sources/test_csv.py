@@ -259,3 +259,11 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"a\.csv: the file was changed while it was read"):
         source.read(["x"], 0, 2)
     source.close()
+
+
+def test_a_column_without_a_name_is_no_input(tmp_path: Path) -> None:
+    """As the numbers of lines that pandas writes."""
+    source = opened(made(tmp_path, ",x, n\n0,1.5,2\n1,2.5,3\n"))
+    assert source.schema()[""].why_not == "a column without a name"
+    assert plain(source.read(["n"], 0, 2)["n"]) == [2, 3]
+    source.close()

@@ -145,3 +145,18 @@ def test_a_declared_column_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_no_table(lines: list[str], message: str, tmp_path: Path, small_blocks: None) -> None:
     assert message in refused(made(tmp_path, *lines))
+
+
+@pytest.mark.parametrize("data", ["null\n", "null", '\n null \n{"a":1}\n', '{"a":1}\nnull\n'])
+def test_a_line_that_is_null(data: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(data)
+    line = data[: data.index("null")].count("\n") + 1
+    with pytest.raises(SourceError, match=rf"a\.jsonl: line {line} is no JSON object; each event must be an object"):
+        opened(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize(("line", "what"), [('{"a":1,"a":2}', "specified twice"), ('{"a":1e999}', "Number too big")])
+def test_a_line_that_pyarrow_refuses_is_named(line: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f'{{"a":1}}\n\n{line}\n')
+    with pytest.raises(SourceError, match=rf"a\.jsonl: line 3 cannot be read: .*{what}"):
+        opened(tmp_path / "a.jsonl")

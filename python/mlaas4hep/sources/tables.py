@@ -99,6 +99,8 @@ class _Walk:
             yield Leaf(self._branch(name, type_, LIST in steps), self.field.name, steps)
 
     def _branch(self, name: str, type_: Any, jagged: bool) -> Branch:
+        if not name:
+            return Branch(name, "other", "", str(type_), why_not="a column without a name")
         given = (self.field.metadata or {}).get(TYPENAME, b"").decode()
         typename = given or (f"list<{type_}>" if jagged else str(type_))
         kind: Literal["flat", "jagged"] = "jagged" if jagged else "flat"
