@@ -3,6 +3,7 @@
 import gzip
 import os
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import mlaas4hep
@@ -266,4 +267,13 @@ def test_a_column_without_a_name_is_no_input(tmp_path: Path) -> None:
     source = opened(made(tmp_path, ",x, n\n0,1.5,2\n1,2.5,3\n"))
     assert source.schema()[""].why_not == "a column without a name"
     assert plain(source.read(["n"], 0, 2)["n"]) == [2, 3]
+    source.close()
+
+
+def test_many_columns_are_learned_in_time_that_grows_with_their_number(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(20_000)]
+    begin = monotonic()
+    source = opened(made(tmp_path, f"{','.join(names)}\n{','.join('1' for _ in names)}\n"))
+    assert list(source.schema()) == names
+    assert monotonic() - begin < 20  # more than a minute, were each name compared with all
     source.close()

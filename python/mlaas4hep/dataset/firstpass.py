@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.columns import keep_all, split_nulls
 from mlaas4hep.dataset.badfiles import BadFiles
+from mlaas4hep.dataset.checks import for_each
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
 from mlaas4hep.dataset.files import (
     File,
@@ -162,8 +163,7 @@ class FirstPass:
         labels, positions = self._file_labels()
         values = np.array(labels.values, np.int64)
         events = [
-            self._events(file, self._parts(file, 0, file.used, []), positions.get(file.input.number), values)
-            for file in self._files
+            self._events(file, self._all_parts(file), positions.get(file.input.number), values) for file in self._files
         ]
         return Found(labels, events, 0)
 
@@ -186,6 +186,13 @@ class FirstPass:
             str(file.input),
             self._wanted.reading,
         )
+
+    def _all_parts(self, file: File) -> NDArray[np.uint8]:
+        parts = for_each(file.input.path, file.used, 0, np.uint8)
+        for start in range(0, file.used, 2**22):
+            block = parts[start : start + 2**22]
+            block[:] = self._parts(file, start, start + len(block), [])
+        return parts
 
     def _parts(self, file: File, start: int, stop: int, identifiers: list[NDArray[np.generic]]) -> NDArray[np.uint8]:
         return _rust.parts(self._wanted.seed, file.input.number, start, stop, self._wanted.split, identifiers)
@@ -230,8 +237,8 @@ class FirstPass:
         watcher: Watcher,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Scan one file into ``scanned``, and return the parts and label positions of its events."""
-        parts = np.full(file.used, CUT, np.uint8)
-        positions = np.zeros(file.used if column else 0, np.int32)
+        parts = for_each(file.input.path, file.used, CUT, np.uint8)
+        positions = for_each(file.input.path, file.used if column else 0, 0, np.int32)
         wanted = self._columns(column)
         with self.watch.timed("reading"):
             threads, reading = self._wanted.threads, self._wanted.reading

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -156,7 +157,7 @@ def _names(path: str, header: bytes) -> tuple[tuple[str, ...], str]:
     names = tuple(name.strip() for name in found)
     if not any(names):
         raise SourceError(f"{path}: line 1 is empty; it must have the names of the columns")
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, number in Counter(names).items() if number > 1), None)
     if twice is not None:
         raise SourceError(f"{path}: line 1: two columns have the name {twice!r}; give each a name of its own")
     if all(re.match(NUMBER, name, re.IGNORECASE) for name in names):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from math import lcm
+from math import ceil, lcm, prod
 from time import perf_counter
 from typing import Any, Literal
 
@@ -25,6 +25,9 @@ FAR = "its values are in another file"
 NESTED = "nested lists"
 EDGE = 2**20
 """Bytes of columns between places where a cluster may end."""
+
+USERS_VALUE = 2
+"""HDF5's number of a value of the user's for what is not written."""
 
 VARYING = 32
 """Bytes that a list of varying length is thought to take, which only a read can tell."""
@@ -69,6 +72,18 @@ class _Leaf:
         if not self.branch.type or self.varying:
             return 64 + VARYING
         return float(np.dtype(self.branch.type).itemsize * int(np.prod(self.dataset.shape[1:])))
+
+    @property
+    def unwritten(self) -> str:
+        """What of the dataset was never written; values that were not are zero, unless the file says another one."""
+        dataset = self.dataset
+        if not dataset.size or dataset.id.get_create_plist().fill_value_defined() == USERS_VALUE:
+            return ""
+        if not dataset.chunks:
+            return "" if dataset.id.get_storage_size() or dataset.external else "its values"
+        pieces = prod(ceil(size / step) for size, step in zip(dataset.shape, dataset.chunks, strict=True))
+        missing = pieces - int(dataset.id.get_num_chunks())
+        return f"{missing:,} of its {pieces:,} chunks" if missing else ""
 
     @property
     def storage(self) -> Storage:
@@ -219,6 +234,7 @@ class Hdf5Source:
         self.seconds = {"fetching": 0.0, "decompression": 0.0, "decoding": 0.0}
         self._file = file
         self._leaves = tree.leaves
+        self._whole: set[str] = set()
 
     def schema(self) -> dict[str, Branch]:
         """Return every branch by its name, in the file's order."""
@@ -263,6 +279,9 @@ class Hdf5Source:
         leaf = self._leaves[name]
         if leaf.branch.kind == "other":
             raise BranchError(f"{self.path}: dataset {name!r} is no column: {leaf.branch.why_not}")
+        if name not in self._whole and (what := leaf.unwritten):
+            raise ReadError(f"{self.path}: dataset {name!r} is not whole: {what} were never written")
+        self._whole.add(name)
         return leaf
 
     @contextmanager

@@ -1,5 +1,6 @@
 """Arrow data as columns: which branches a schema has, and their buffers as NumPy arrays, not copied where possible."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -65,7 +66,7 @@ def leaves_of(schema: pa.Schema, reader: str, *, flatten_nested: bool = False) -
     lists become one list an event if that is asked for. Columns that share a name are left out.
     """
     found: dict[str, Leaf] = {}
-    twice = {name for name in schema.names if schema.names.count(name) > 1}
+    twice = {name for name, number in Counter(schema.names).items() if number > 1}
     for field in schema:
         for leaf in _Walk(field, reader, flatten_nested).leaves():
             branch = leaf.branch
