@@ -1,7 +1,14 @@
 """Branches in groups, and what is known of them together."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
-from mlaas4hep.overview import TreeView
+from mlaas4hep import Specs
+from mlaas4hep.cli.tables import specs_table
+from mlaas4hep.dataset import Dataset
+from mlaas4hep.inputs import Input
+from mlaas4hep.overview import TreeView, look
 from mlaas4hep.sources import Branch, Storage, TreeInfo
 
 
@@ -71,3 +78,24 @@ def test_reasons_are_counted_but_for_groups_of_branches() -> None:
         branch("x"), *left_out, branch("n", why_not="counter"), branch("g", "other", "a group of other branches")
     )
     assert tree.why_not == {"strings": 2, "counter": 1}
+
+
+def test_specs_of_many_branches_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What specs give by name is made anew each time, of all branches."""
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,c\n1,2,3\n")
+    specs = Dataset(path).specs()
+    made: list[str] = []
+    for name in ("counts", "jdim", "minv", "maxv", "types"):
+        given = getattr(Specs, name).fget
+
+        def counted(self: Specs, name: str = name, given: Any = given) -> Any:
+            made.append(name)
+            return given(self)
+
+        monkeypatch.setattr(Specs, name, property(counted))
+    look([Input(str(path), None, 0, 0)], specs=specs)
+    assert max(map(made.count, made)) == 1
+    made.clear()
+    specs_table(specs)
+    assert max(map(made.count, made)) == 1

@@ -141,6 +141,7 @@ class Nulls:
 
     entries = 3
     tree = "t"
+    state = None
     seconds: dict[str, float] = {}  # noqa: RUF012 (nobody writes it)
 
     def __init__(self, path: str) -> None:

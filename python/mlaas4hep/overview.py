@@ -195,15 +195,15 @@ def _matches(name: str, glob: str) -> bool:
 
 def _numbers(specs: Specs) -> dict[str, Numbers]:
     events = sum(map(sum, specs.selected.values())) or specs.events["total"]
+    counts, longest, minimum, maximum = specs.counts, specs.jdim, specs.minv, specs.maxv  # each is made anew
     found = {}
     for name in specs.branches:
-        count = specs.counts.get(name)
-        jagged = name in specs.jdim
+        count = counts.get(name)
         found[name] = Numbers(
-            specs.minv[name],
-            specs.maxv[name],
-            specs.jdim.get(name),
-            count["values"] / events if jagged and count and events else None,
+            minimum[name],
+            maximum[name],
+            longest.get(name),
+            count["values"] / events if name in longest and count and events else None,
             count["nulls"] + count["nan"] + count["inf"] if count else None,
         )
     return found

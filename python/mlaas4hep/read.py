@@ -117,7 +117,7 @@ def _places(files: Sequence[File], begin: int, end: int) -> list[tuple[File, tup
 
 
 def _read(file: File, names: Sequence[str], start: int, stop: int, reading: Reading, threads: int) -> dict[str, Column]:
-    source = open_again(file.input.path, file.tree, file.entries, threads, reading)
+    source = open_again(file.input.path, file.tree, file.entries, file.state, threads, reading)
     try:
         return dict(source.read(names, start, stop))
     finally:

@@ -80,7 +80,9 @@ def test_more_entries_than_memory_has_room_for(tmp_path: Path, monkeypatch: pyte
         raise MemoryError
 
     monkeypatch.setattr(np, "full", full)
-    with pytest.raises(SourceError, match=r"a\.root: its 30 entries do not fit into memory"):
+    with pytest.raises(
+        SourceError, match=r"a\.root: the file claims to have 30 events, for which there is not enough memory"
+    ):
         Dataset(path, select=["x"])
 
 

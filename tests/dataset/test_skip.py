@@ -195,7 +195,7 @@ def test_events_of_skipped_chunks_are_counted_by_stream() -> None:
 def test_a_file_behind_a_url_is_known_by_its_size_and_stamp(tmp_path: Path) -> None:
     path = tmp_path / "a.root"
     path.write_bytes(b"root")
-    file = File(Input(f"file://{path}", None, 0, 0), "events", 4, 4)
+    file = File(Input(f"file://{path}", None, 0, 0), "events", 4, None, 4)
     before = fingerprint(file, Reading())
     assert before[:4] == [f"file://{path}", "events", 4, 4]
     assert fingerprint(file, Reading()) == before

@@ -151,3 +151,19 @@ def test_types_may_differ_and_a_counter_of_one_file_is_one() -> None:
     choice = choose(schema=schema)
     assert "runNo" not in names(choice)
     assert SCHEMA["met"] in choice.inputs
+
+
+@pytest.mark.parametrize("role", ["select", "exclude", "identifier"])
+def test_what_is_no_name_and_no_list(role: str) -> None:
+    assert message(kind=ParamsError, **{role: 5}).endswith("5 is no name, nor a list of names")
+
+
+def test_where_no_input_is_left_the_reasons_are_told() -> None:
+    words = {"a": Branch("a", "string", "", "string", why_not="strings: 'x' in line 3 is no number")}
+    with pytest.raises(BranchError, match=r"is left to be an input, .*; left out: a \(strings: 'x' in line 3"):
+        choose_branches([("a.csv", words)])
+
+
+def test_an_uncommon_branch_is_told_as_what_it_is() -> None:
+    schema = SCHEMA | {"met": Branch("met", "string", "", "char*", why_not="strings")}
+    assert choose(schema=schema, common=True).left_out["met"] == "flat in some files and a string in others"

@@ -78,11 +78,10 @@ class Column:
         if not sentinels or self.values.dtype.kind == "b":
             return self
         valid = np.ones(len(self.values), np.bool_) if self.valid is None else self.valid.copy()
+        with np.errstate(over="ignore"):
+            meant = {*sentinels, *(float(np.float32(number)) for number in sentinels if self.type.startswith("float"))}
         for at, value in enumerate(self.values.astype(self.type).tolist()):
-            for sentinel in sentinels:
-                with np.errstate(over="ignore"):
-                    rounded = float(np.float32(sentinel))
-                valid[at] &= not (value == sentinel or (isinstance(value, float) and value == rounded))
+            valid[at] &= value not in meant
         return Column(self.values, valid, self.offsets, self.list_valid)
 
     def null_lists(self) -> int:

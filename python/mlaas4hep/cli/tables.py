@@ -85,13 +85,13 @@ def _rich(columns: Sequence[Cells], dim: Sequence[bool]) -> Table:
 def specs_table(specs: Specs) -> None:
     """Print what is known of each branch."""
     names, longest, counts = specs.branches, specs.jdim, specs.counts
-    minimum, maximum = specs.minv, specs.maxv
+    minimum, maximum, types = specs.minv, specs.maxv, specs.types
     every = [counts.get(name) for name in names]
     show(
         [
             Cells("branch", names),
             Cells("kind", ["jagged" if name in longest else "flat" for name in names]),
-            Cells("type", [specs.types[name] for name in names]),
+            Cells("type", [types[name] for name in names]),
             Cells("minimum", [number(minimum[name]) for name in names], right=True),
             Cells("maximum", [number(maximum[name]) for name in names], right=True),
             Cells("longest", [str(longest.get(name, "")) for name in names], right=True),

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlaas4hep.errors import ParamsError, SpecsError
+from mlaas4hep.errors import ParamsError, SourceError, SpecsError
 from mlaas4hep.specs import Specs
 
-__all__ = ["PARTS", "fractions", "given_specs", "names_of", "naming", "part_number", "skips", "whole"]
+__all__ = ["PARTS", "for_each", "fractions", "given_specs", "names_of", "naming", "part_number", "skips", "whole"]
 
 PARTS = ("train", "validation", "test")
 
@@ -52,6 +54,17 @@ def part_number(part: str | None) -> int | None:
     if part not in PARTS:
         raise ParamsError(f"part is {part!r}; it must be 'train', 'validation', 'test' or None")
     return PARTS.index(part)
+
+
+def for_each(path: str, events: int, value: int, dtype: type[np.integer[Any]]) -> NDArray[Any]:
+    """Return an array with the value for each event of a file, or an error where these cannot be so many."""
+    try:
+        return np.full(events, value, dtype)
+    except (MemoryError, ValueError):
+        raise SourceError(
+            f"{path}: the file claims to have {events:,} events, for which there is not enough memory; if it has, use "
+            "the first ones (nevts)"
+        ) from None
 
 
 def skips(on_bad_file: str) -> bool:

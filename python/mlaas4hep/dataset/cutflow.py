@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CutFlow", "FileFlow"]
+from mlaas4hep.dataset.badfiles import BadFiles
+from mlaas4hep.errors import ParamsError, SourceError
+
+__all__ = ["CutFlow", "FileFlow", "check_survivors"]
 
 FILES_SHOWN = 4
 LONGEST = 24
@@ -72,6 +75,25 @@ class CutFlow:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {"total": _as_dict(self.total, self.cuts), "files": [_as_dict(file, self.cuts) for file in self.files]}
+
+
+def check_survivors(flow: CutFlow, labels: Sequence[object], bad: BadFiles) -> None:
+    """Raise where cuts and skipped files leave nothing, of all files or of those of one label.
+
+    ``labels`` has the label of each file, None where files have none.
+    """
+    if bad.found and not flow.total.read:
+        raise SourceError(f"no file can be read: {bad}")
+    if flow.cuts and not flow.total.survived:
+        raise ParamsError(f"no event passes the cuts:\n{flow.table()}")
+    for label in dict.fromkeys(labels) if flow.cuts or bad.found else ():
+        of_label = [one for one, label_of in zip(flow.files, labels, strict=True) if label_of == label]
+        if label is None:
+            continue
+        if not any(one.read for one in of_label):
+            raise ParamsError(f"label {label!r} has no events: its files were skipped: {bad}")
+        if not any(one.survived for one in of_label):
+            raise ParamsError(f"label {label!r} has no event that passes the cuts:\n{flow.table()}")
 
 
 def _short(file: str) -> str:

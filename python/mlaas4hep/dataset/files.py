@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mlaas4hep import _rust
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.errors import SourceError, SpecsError, nearest
@@ -32,19 +29,13 @@ OPENED_TOGETHER = 8
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One opened file: where it is, and how many of its entries are used."""
+    """One opened file: where it is, what tells that it is another, and how many of its entries are used."""
 
     input: Input
     tree: str
     entries: int
+    state: object
     used: int
-
-    def bytes_of_events(self, value: int) -> NDArray[np.uint8]:
-        """Return an array with this value for every entry that is used; ``SourceError`` where these are too many."""
-        try:
-            return np.full(self.used, value, np.uint8)
-        except MemoryError:
-            raise SourceError(f"{self.input}: its {self.used} entries do not fit into memory") from None
 
 
 def open_all(
@@ -56,15 +47,15 @@ def open_all(
     with closing(_looks(inputs, reading)) as looks:
         for given, look in zip(inputs, looks, strict=True):
             try:
-                schema, tree, entries = look()
+                schema, tree, entries, state = look()
             except SourceError as error:
                 bad.add(str(given), error, None)
                 continue
             schemas.append((given.path, schema))
-            found.append((given, tree, entries))
+            found.append((given, tree, entries, state))
     if not found:
         raise SourceError(f"no file can be read: {bad}")
-    counts = [count for _, _, count in found]
+    counts = [entries for _, _, entries, _ in found]
     used = counts if nevts == -1 else _rust.shares(counts, nevts)
     return schemas, [File(*one, count) for one, count in zip(found, used, strict=True)]
 
@@ -89,16 +80,16 @@ def fingerprint(file: File, reading: Reading) -> list[object]:
     return [str(file.input), file.tree, file.entries, *changed]
 
 
-_Look = tuple[Mapping[str, Branch], str, int]
+_Look = tuple[Mapping[str, Branch], str, int, object]
 
 
 def _look(given: Input, reading: Reading) -> _Look:
-    """The branches of one file, its tree and its entries."""
+    """The branches of one file, its tree, its entries and its state."""
     source = open_source(given.path, given.tree, reading=reading)
     try:
         if source.entries > MOST:
             raise SourceError(f"{given}: the file is damaged: it says that it has {source.entries} entries")
-        return source.schema(), source.tree, source.entries
+        return source.schema(), source.tree, source.entries, source.state
     finally:
         source.close()
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.badfiles import BadFiles
-from mlaas4hep.dataset.cutflow import CutFlow, FileFlow
+from mlaas4hep.dataset.checks import for_each
+from mlaas4hep.dataset.cutflow import CutFlow, FileFlow, check_survivors
 from mlaas4hep.dataset.files import (
     File,
     check_known,
@@ -184,6 +185,7 @@ class FirstPass:
             file.input.path,
             file.tree,
             file.entries,
+            file.state,
             parts,
             labels,
             values,
@@ -196,7 +198,7 @@ class FirstPass:
 
     def _parts_of_all(self, file: File) -> NDArray[np.uint8]:
         """The parts of all events of a file that are known by their entries."""
-        parts = file.bytes_of_events(CUT)
+        parts = for_each(file.input.path, file.used, CUT, np.uint8)
         for start in range(0, file.used, BLOCK):
             stop = min(start + BLOCK, file.used)
             parts[start:stop] = self._parts(file, start, stop, [])
@@ -212,7 +214,9 @@ class FirstPass:
         self._known = {events.number: events for events in self._found.events} if self._found else {}
         for file in self._files:
             learned.append(self._read_or_skip(file, column, scanned, watcher))
-        self._check_survivors()
+        labels = None if isinstance(self._labels, (str, type(None))) else self._labels
+        of_files = [None if labels is None else labels[file.input.line] for file in self._files]
+        check_survivors(CutFlow(self._cuts, tuple(self._flows)), of_files, self.bad)
         if self._found is None:
             self._found = self._with_labels(column, learned)
         if self._specs is None:
@@ -234,7 +238,8 @@ class FirstPass:
         if column:
             column.found = labels
         self._flows.append(FileFlow(str(file.input), 0, tuple(0 for _ in self._cuts)))
-        return file.bytes_of_events(LOST), np.zeros(file.used if column else 0, np.int32)
+        path, labelled = file.input.path, file.used if column else 0
+        return for_each(path, file.used, LOST, np.uint8), for_each(path, labelled, 0, np.int32)
 
     def _read_file(
         self,
@@ -244,12 +249,12 @@ class FirstPass:
         watcher: Watcher,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Scan one file into ``scanned``, and return the parts and label positions of its events."""
-        parts = file.bytes_of_events(CUT)
-        positions = np.zeros(file.used if column else 0, np.int32)
+        parts = for_each(file.input.path, file.used, CUT, np.uint8)
+        positions = for_each(file.input.path, file.used if column else 0, 0, np.int32)
         wanted = self._columns(column)
         with self.watch.timed("reading"):
             threads, reading = self._wanted.threads, self._wanted.reading
-            source = open_again(file.input.path, file.tree, file.entries, threads, reading)
+            source = open_again(file.input.path, file.tree, file.entries, file.state, threads, reading)
         cutter = Cutter(source, self._formulas, threads)
         try:
             clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)
@@ -338,23 +343,6 @@ class FirstPass:
     @property
     def _cuts(self) -> tuple[str, ...]:
         return tuple(self._formulas.cuts if self._formulas else ())
-
-    def _check_survivors(self) -> None:
-        """Raise where cuts and skipped files leave nothing, for all or for the files of one label."""
-        flow = CutFlow(self._cuts, tuple(self._flows))
-        if self.bad.found and not flow.total.read:
-            raise SourceError(f"no file can be read: {self.bad}")
-        if self.preproc.cuts and not flow.total.survived:
-            raise ParamsError(f"no event passes the cuts:\n{flow.table()}")
-        if not (self.preproc.cuts or self.bad.found) or isinstance(self._labels, (str, type(None))):
-            return
-        for label in dict.fromkeys(self._labels):
-            pairs = zip(self._files, self._flows, strict=True)
-            of_label = [flow for file, flow in pairs if self._labels[file.input.line] == label]
-            if not any(flow.read for flow in of_label):
-                raise ParamsError(f"label {label!r} has no events: its files were skipped: {self.bad}")
-            if not any(flow.survived for flow in of_label):
-                raise ParamsError(f"label {label!r} has no event that passes the cuts:\n{flow.table()}")
 
     def _with_labels(
         self, column: LabelColumn | None, learned: list[tuple[NDArray[np.uint8], NDArray[np.int32]]]

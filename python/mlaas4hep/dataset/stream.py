@@ -33,7 +33,8 @@ LOST = 5
 class Events:
     """The events of one file that are used: its first ones.
 
-    ``name`` is the input as the user wrote it, ``reading`` says how it is read. ``parts`` has for each event its part
+    ``name`` is the input as the user wrote it, ``state`` what the file was when it was opened first, ``reading`` says
+    how it is read. ``parts`` has for each event its part
     (0 train, 1 validation, 2 test, 3 left out, 4 cut, 5 lost). ``labels`` has the position of its label in ``values``,
     which are the labels as chunks hold them; one position for all where the file has one label, None without labels.
     """
@@ -42,6 +43,7 @@ class Events:
     path: str
     tree: str
     entries: int
+    state: object
     parts: NDArray[np.uint8]
     labels: NDArray[np.integer[Any]] | int | None
     values: NDArray[np.int64]
@@ -73,13 +75,16 @@ class Events:
         return found
 
 
-def open_again(path: str, tree: str, entries: int, threads: int, reading: Reading) -> Source:
-    """Open a file whose schema was read before; that it has as many entries still is checked."""
+def open_again(path: str, tree: str, entries: int, state: object, threads: int, reading: Reading) -> Source:
+    """Open a file whose schema was read before; it must be as it was then."""
     source = open_source(path, tree, threads=threads, reading=reading)
+    if source.state == state:
+        return source
+    source.close()
+    what = "it was written again since it was opened first; start anew"
     if source.entries != entries:
-        source.close()
-        raise ReadError(f"{path}: the file changed: it has {source.entries} entries now and had {entries} before")
-    return source
+        what = f"it has {source.entries} entries now and had {entries} before"
+    raise ReadError(f"{path}: the file changed: {what}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,7 +227,7 @@ class Stream:
     def _clusters_of(self, events: Events, wanted: NDArray[np.bool_], share: float) -> Generator[tuple[Cluster, int]]:
         """Yield the clusters of one file, each with the entry behind its last one."""
         with self._watch.timed("reading"):
-            source = open_again(events.path, events.tree, events.entries, self._threads, events.reading)
+            source = self._open(events)
         try:
             for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted), self._beside), share):
                 if wanted[start:stop].any():
@@ -233,6 +238,9 @@ class Stream:
         finally:
             self._watch.add_seconds(source.seconds)
             source.close()
+
+    def _open(self, events: Events) -> Source:
+        return open_again(events.path, events.tree, events.entries, events.state, self._threads, events.reading)
 
     def _cluster_of(self, events: Events, source: Source, start: int, wanted: NDArray[np.bool_]) -> Cluster:
         """Read a cluster; after cuts only the events that are wanted are kept of it."""

@@ -48,6 +48,10 @@ class Source(Protocol):
         """The number of events."""
 
     @property
+    def state(self) -> object:
+        """What is another when the file is: its size and its time, or what a server says of it."""
+
+    @property
     def seconds(self) -> dict[str, float]:
         """What threads spent so far, added up over them: ``fetching``, ``decompression`` and ``decoding``."""
 

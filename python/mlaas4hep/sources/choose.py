@@ -25,11 +25,7 @@ class Choice:
     @property
     def note(self) -> str:
         """One line that lists what was left out; empty if nothing was."""
-        names: dict[str, list[str]] = {}
-        for name, why in sorted(self.left_out.items()):
-            names.setdefault(why, []).append(name)
-        parts = [f"{shortened(group, NAMES_SHOWN)} ({why})" for why, group in sorted(names.items())]
-        return f"branches left out: {'; '.join(parts)}" if parts else ""
+        return f"branches left out: {_listed(self.left_out)}" if self.left_out else ""
 
 
 def choose_branches(
@@ -66,7 +62,8 @@ def choose_branches(
         if not files.meant(pattern) & (usable | kept_out):
             raise BranchError(f"selected: {pattern!r} matches no branch that can be an input, {COUNTERS}")
     if not usable:
-        raise BranchError(f"no branch of {files} is left to be an input, {COUNTERS}")
+        reasons = f"; left out: {_listed(left_out)}" if left_out else ""
+        raise BranchError(f"no branch of {files} is left to be an input, {COUNTERS}{reasons}")
     for name in sorted(usable):
         files.require(name, "input", ("flat", "jagged"))
     return Choice(tuple(files.union[name] for name in sorted(usable)), left_out)
@@ -128,7 +125,10 @@ class _Files:
             if missing:
                 found[name] = f"missing in {missing} of {len(kinds)} files"
             elif len(set(kinds)) > 1:
-                found[name] = "flat in some files and jagged in others"
+                found[name] = " and ".join(
+                    f"{_a(kind)} in {where}"
+                    for kind, where in zip(dict.fromkeys(kinds), ("some files", "others"), strict=False)
+                )
         return found
 
     def first(self, name: str) -> str:
@@ -184,6 +184,8 @@ def _names(given: str | Iterable[str] | None, known: Mapping[str, Branch], what:
         if is_file(given) or (is_list(given) and "," not in given):
             return read_list(given)
         given = given.split(",")
+    if not isinstance(given, Iterable):
+        raise ParamsError(f"{what}: {given!r} is no name, nor a list of names")
     names: list[object] = list(given)
     for name in names:
         if not isinstance(name, str):
@@ -193,3 +195,11 @@ def _names(given: str | Iterable[str] | None, known: Mapping[str, Branch], what:
 
 def _a(kind: str) -> str:
     return {"string": "a string", "other": "of another kind"}.get(kind, kind)
+
+
+def _listed(left_out: Mapping[str, str]) -> str:
+    """The names of branches by the reasons why they are left out."""
+    names: dict[str, list[str]] = {}
+    for name, why in sorted(left_out.items()):
+        names.setdefault(why, []).append(name)
+    return "; ".join(f"{shortened(group, NAMES_SHOWN)} ({why})" for why, group in sorted(names.items()))

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from mlaas4hep.errors import SourceError
+from mlaas4hep.errors import ReadError, SourceError
 
 __all__ = ["LocalFile", "TooShort"]
 
@@ -41,6 +41,7 @@ class LocalFile:
             raise SourceError(f"{path}: cannot be opened: this is a folder")
         self.size, self.modified = found.st_size, found.st_mtime_ns
         self.stamp = (found.st_dev, found.st_ino, found.st_mtime_ns)
+        self.state = (self.size, self.stamp)
 
     def read(self, start: int, size: int) -> bytes:
         """Return ``size`` bytes from ``start`` on; ``TooShort`` says that the file does not reach so far."""
@@ -55,11 +56,17 @@ class LocalFile:
                 found = os.read(self._number, size)
         if len(found) < size:
             raise TooShort(f"the file ends too early: only {len(found)} of {size} bytes came from byte {start} on")
+        self.check()
         return found
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the bytes of several ranges from start to stop."""
         return [self.read(start, stop - start) for start, stop in ranges]
+
+    def check(self) -> None:
+        """Raise if the file was written again since it was opened."""
+        if os.fstat(self._number).st_mtime_ns != self.modified:
+            raise ReadError(f"{self.path}: the file was changed while it was read")
 
     def file(self) -> BinaryIO:
         """Return a file object to read and seek in."""

@@ -26,11 +26,18 @@ class Place(Protocol):
     def stamp(self) -> object:
         """What is another when the file is: its time, or what a server says of it; it can be a key of a dict."""
 
+    @property
+    def state(self) -> object:
+        """Size and stamp together."""
+
     def read(self, start: int, size: int) -> bytes:
         """Return ``size`` bytes from ``start`` on; ``TooShort`` says that the file does not reach so far."""
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the bytes of several ranges from start to stop, asked for together."""
+
+    def check(self) -> None:
+        """Raise a ``ReadError`` if the file on this machine was changed; a remote one is looked at as it is read."""
 
     def file(self) -> BinaryIO:
         """Return a file object to read and seek in, for libraries that want one; close it before the place."""

@@ -268,6 +268,16 @@ def test_a_file_replaced_between_passes(server: Server) -> None:
         next(dataset.chunks(100))
 
 
+def test_a_file_replaced_by_as_many_events(server: Server) -> None:
+    path = write_events(server.folder / "same.root")
+    dataset = m.Dataset(server.url("same.root"), exclude="text", reading=QUICK)
+    dataset.specs()
+    write_events(path, seed=2)
+    os.utime(path, (1, 1))
+    with pytest.raises(ReadError, match=r"same\.root: the file changed: it was written again since it was opened"):
+        next(dataset.chunks(100))
+
+
 def test_permission_denied(web: HttpServer) -> None:
     assert message(web.url("forbidden/events.root")) == ": cannot be opened: permission denied (HTTP 403)"
 

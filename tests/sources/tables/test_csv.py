@@ -3,6 +3,7 @@
 import gzip
 import os
 from pathlib import Path
+from time import monotonic
 
 import mlaas4hep
 import numpy as np
@@ -260,6 +261,23 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
     path = made(tmp_path, "x\n1\n2\n")
     source = opened(path)
     os.truncate(path, 3)
-    with pytest.raises(SourceError, match=r"column 'x', entries 0 to 2: the data are damaged \("):
+    with pytest.raises(SourceError, match=r"a\.csv: the file was changed while it was read"):
         source.read(["x"], 0, 2)
+    source.close()
+
+
+def test_a_column_without_a_name_is_no_input(tmp_path: Path) -> None:
+    """As the numbers of lines that pandas writes."""
+    source = opened(made(tmp_path, ",x, n\n0,1.5,2\n1,2.5,3\n"))
+    assert source.schema()[""].why_not == "a column without a name"
+    assert plain(source.read(["n"], 0, 2)["n"]) == [2, 3]
+    source.close()
+
+
+def test_many_columns_are_learned_in_time_that_grows_with_their_number(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(20_000)]
+    begin = monotonic()
+    source = opened(made(tmp_path, f"{','.join(names)}\n{','.join('1' for _ in names)}\n"))
+    assert list(source.schema()) == names
+    assert monotonic() - begin < 20  # more than a minute, were each name compared with all
     source.close()

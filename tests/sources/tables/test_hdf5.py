@@ -1,6 +1,7 @@
 """HDF5 files: groups are trees, datasets of as many entries are branches."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import h5py
 import mlaas4hep
 import numpy as np
 import pytest
+from mlaas4hep.dataset import Dataset
 from mlaas4hep.errors import BranchError, ReadError, SourceError
 from mlaas4hep.sources import list_trees, open_source
 
-from tests.sources.formats import assert_ranges, opened
+from tests.sources.formats import assert_ranges, opened, plain
 
 EVENTS = 300
 NUMBERS = [*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64", "bool"]
@@ -176,3 +178,31 @@ def test_long_lists_are_not_read_all_at_once(tmp_path: Path) -> None:
     assert max(stop - start for start, stop in ranges) <= 16
     assert source.clusters(["x"], 0, 40) == [(0, 40)]
     source.close()
+
+
+@pytest.mark.parametrize("chunks", [(10,), None])
+def test_values_that_were_never_written(chunks: tuple[int] | None, tmp_path: Path) -> None:
+    """HDF5 gives zeros for them; that is an error unless whoever wrote the file chose what stands for them."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=np.arange(30.0))
+        for name, value in (("part", None), ("none", None), ("chosen", 7.0)):
+            file.create_dataset(name, (30,), "f8", chunks=chunks, fillvalue=value)
+        if chunks:
+            file["part"][:20] = 1
+    with closing(opened(tmp_path / "a.h5")) as source:
+        assert plain(source.read(["x", "chosen"], 28, 30)["chosen"]) == [7.0, 7.0]
+        what = "1 of its 3 chunks" if chunks else "its values"
+        with pytest.raises(ReadError, match=f"dataset 'part' is not whole: {what} were never written"):
+            source.read(["part"], 0, 20)
+        with pytest.raises(ReadError, match="dataset 'none' is not whole"):
+            source.clusters(["x", "none"], 0, 30)
+
+
+@pytest.mark.parametrize("events", [10**12, 2**40])
+def test_a_file_that_claims_more_events_than_there_is_memory_for(events: int, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (events,), "i1", chunks=(1000,))
+        file.create_dataset("y", (events,), "i1", chunks=(1000,))
+    for labels in (None, "y"):
+        with pytest.raises(SourceError, match=rf"a\.h5: the file claims to have {events:,} events, for which there is"):
+            Dataset(tmp_path / "a.h5", labels=labels).specs()

@@ -6,7 +6,7 @@ import mlaas4hep
 import numpy as np
 import pyarrow as pa
 import pytest
-from mlaas4hep.errors import BranchError
+from mlaas4hep.errors import BranchError, SourceError
 from mlaas4hep.sources import list_trees
 from mlaas4hep.sources.tables import text
 
@@ -132,3 +132,18 @@ def test_lists_and_objects_that_are_too_deep(begin: str, end: str, tmp_path: Pat
     assert kinds(made(tmp_path, brackets, line(63)))["y"][0] == "string"
     message = refused(made(tmp_path, brackets, line(100_000)))
     assert message.endswith("a.jsonl: line 2 has lists or objects in more than 64 others")
+
+
+@pytest.mark.parametrize("data", ["null\n", "null", '\n null \n{"a":1}\n', '{"a":1}\nnull\n'])
+def test_a_line_that_is_null(data: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(data)
+    line = data[: data.index("null")].count("\n") + 1
+    with pytest.raises(SourceError, match=rf"a\.jsonl: line {line} is no JSON object; each event must be an object"):
+        opened(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize(("line", "what"), [('{"a":1,"a":2}', "specified twice"), ('{"a":1e999}', "Number too big")])
+def test_a_line_that_pyarrow_refuses_is_named(line: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f'{{"a":1}}\n\n{line}\n')
+    with pytest.raises(SourceError, match=rf"a\.jsonl: line 3 cannot be read: .*{what}"):
+        opened(tmp_path / "a.jsonl")

@@ -141,6 +141,6 @@ def test_a_file_that_shrinks(tmp_path: Path) -> None:
     path = write_parquet(table(), tmp_path / "a.parquet", 300)
     source = opened(path)
     os.truncate(path, 100)
-    with pytest.raises(ReadError, match="entries 900 to 1000: the data are damaged"):
+    with pytest.raises(ReadError, match=r"a\.parquet: the file was changed while it was read"):
         source.read(["x"], 900, 1000)
     source.close()

@@ -112,6 +112,7 @@ class RemoteFile:
         if size is None:
             raise _not_opened(path, "the server does not say how long the file is")
         self.size: int = size
+        self.state = (size, self.stamp)
         self._seen = monotonic()
 
     def read(self, start: int, size: int) -> bytes:
@@ -127,6 +128,9 @@ class RemoteFile:
         found = self._batches([piece for pieces in cut for piece in pieces])
         parts = [[next(found) for _ in pieces] for pieces in cut]
         return [part[0] if len(part) == 1 else b"".join(part) for part in parts]
+
+    def check(self) -> None:
+        """Do nothing: every read looks by itself."""
 
     def file(self) -> BinaryIO:
         """Return a file object to read and seek in, with the same deadlines, tries and errors; it reads in blocks."""

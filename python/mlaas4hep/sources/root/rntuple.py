@@ -75,6 +75,7 @@ class RNTupleSource:
         self.path = place.path
         self.tree = known.name
         self.entries = known.entries
+        self.state = place.state
         self._known = known
         self._place = place
         self._pages = PageReader(self._place, known.ntuple, threads or _rust.default_threads())

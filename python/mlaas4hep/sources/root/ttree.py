@@ -39,6 +39,7 @@ class TTreeSource:
         self.path = place.path
         self.tree = known.name
         self.entries = known.entries
+        self.state = place.state
         self._known = known
         self._threads = threads
         self._readers: dict[str, BranchReader] = {}

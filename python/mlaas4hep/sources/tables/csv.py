@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -143,17 +144,18 @@ def _names(path: str, header: bytes) -> tuple[tuple[str, ...], str]:
         raise SourceError(f"{path}: this is CSV by its name, but not by its content: line 1 is no text in UTF-8")
     delimiter = _delimiter(path, line)
     try:
-        names = next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, strict=True), [])
+        found = next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise SourceError(f"{path}: line 1, the names of the columns, cannot be read: {error}") from None
+    names = tuple(name.strip() for name in found)
     if not any(names):
         raise SourceError(f"{path}: line 1 is empty; it must have the names of the columns")
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, number in Counter(names).items() if number > 1), None)
     if twice is not None:
         raise SourceError(f"{path}: line 1: two columns have the name {twice!r}; give each a name of its own")
     if all(re.match(NUMBER, name, re.IGNORECASE) for name in names):
         raise SourceError(f"{path}: line 1 has numbers ({', '.join(names[:3])}); it must have the names of the columns")
-    return tuple(names), delimiter
+    return names, delimiter
 
 
 def _delimiter(path: str, line: str) -> str:

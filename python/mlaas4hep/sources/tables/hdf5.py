@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from math import lcm
+from math import ceil, lcm, prod
 from time import perf_counter
 from typing import Any, Literal
 
@@ -25,6 +25,9 @@ FAR = "its values are in another file"
 NESTED = "nested lists"
 EDGE = 2**20
 """Bytes of columns between places where a cluster may end."""
+
+USERS_VALUE = 2
+"""HDF5's number of a value of the user's for what is not written."""
 
 VARYING = 32
 """Bytes that a list of varying length takes at least, as is thought; only a read can tell."""
@@ -70,6 +73,18 @@ class _Leaf:
         return float(np.dtype(self.branch.type).itemsize * int(np.prod(self.dataset.shape[1:])))
 
     @property
+    def unwritten(self) -> str:
+        """What of the dataset was never written; values that were not are zero, unless the file says another one."""
+        dataset = self.dataset
+        if not dataset.size or dataset.id.get_create_plist().fill_value_defined() == USERS_VALUE:
+            return ""
+        if not dataset.chunks:
+            return "" if dataset.id.get_storage_size() or dataset.external else "its values"
+        pieces = prod(ceil(size / step) for size, step in zip(dataset.shape, dataset.chunks, strict=True))
+        missing = pieces - int(dataset.id.get_num_chunks())
+        return f"{missing:,} of its {pieces:,} chunks" if missing else ""
+
+    @property
     def storage(self) -> Storage:
         """How the dataset is stored; its fields are stored together."""
         chunks = self.dataset.id.get_num_chunks() if self.dataset.chunks else 1
@@ -110,6 +125,7 @@ class _File:
         self._h5py = h5py
         self._nested = reading.flatten_nested
         self._place: Place = open_place(path, reading)
+        self.state = self._place.state
         self._bytes = self._place.file() if is_url(path) else None
         try:
             with opening(path, "HDF5"):
@@ -124,6 +140,10 @@ class _File:
     def size(self) -> int:
         """The number of bytes."""
         return self._place.size
+
+    def check(self) -> None:
+        """Raise if the file was changed since it was opened."""
+        self._place.check()
 
     def trees(self) -> list[_Tree]:
         """Return the groups that have datasets. Links to other files are not followed."""
@@ -214,9 +234,11 @@ class Hdf5Source:
         self.path = file.path
         self.tree = tree.name
         self.entries = tree.entries
+        self.state = file.state
         self.seconds = {"fetching": 0.0, "decompression": 0.0, "decoding": 0.0}
         self._file = file
         self._leaves = tree.leaves
+        self._whole: set[str] = set()
 
     def schema(self) -> dict[str, Branch]:
         """Return every branch by its name, in the file's order."""
@@ -250,6 +272,7 @@ class Hdf5Source:
                     fields = [other.field for other in leaves.values() if other.dataset == dataset]
                     records[dataset.name] = dataset.fields(fields)[start:stop]
                 found[name] = _column(records[dataset.name][leaf.field], leaf)
+        self._file.check()
         return found
 
     def close(self) -> None:
@@ -262,6 +285,9 @@ class Hdf5Source:
         leaf = self._leaves[name]
         if leaf.branch.kind == "other":
             raise BranchError(f"{self.path}: dataset {name!r} is no column: {leaf.branch.why_not}")
+        if name not in self._whole and (what := leaf.unwritten):
+            raise ReadError(f"{self.path}: dataset {name!r} is not whole: {what} were never written")
+        self._whole.add(name)
         return leaf
 
     @contextmanager
@@ -272,6 +298,7 @@ class Hdf5Source:
         except MLaaSError:
             raise
         except Exception as error:  # whatever h5py makes of damaged bytes
+            self._file.check()
             where = f"dataset {name!r}, entries {start} to {stop}"
             raise ReadError(f"{self.path}: {where}: the data are damaged ({first_line(error)})") from error
         finally:

@@ -30,6 +30,7 @@ from mlaas4hep.sources.tables.text import (
 
 __all__ = ["JsonSource", "list_trees", "open_tree"]
 
+NEEDED = "is no JSON object; each event must be an object on a line of its own"
 CHANGED = re.compile(r"JSON parse error: Column\(/([^/)]+).*\) changed from (\w+) to (\w+) in row (\d+)")
 DEEPEST = 64
 """Most levels of lists and objects in each other; of some ten thousands pyarrow would end the process."""
@@ -38,6 +39,9 @@ STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 STEPS = bytes(1 if byte in b"[{" else 255 if byte in b"]}" else 0 for byte in range(256))
 """What each byte adds to the levels, as an int8."""
 
+NO_OBJECT = re.compile(rb"(?:^|\n)[ \t\r]*null\b")
+"""A line that is null, which ends the process in pyarrow where it comes first."""
+ROW = re.compile(r"(.*) in row (\d+)")
 MIXED = pa.binary()
 """Stands for the type of a column that has none."""
 
@@ -107,6 +111,9 @@ class _Learner:
             if not data.strip():
                 continue
             _check_depth(self._text.path, block, data)
+            if found := NO_OBJECT.search(data):
+                line = block.line + data.count(b"\n", 0, found.end())
+                raise SourceError(f"{self._text.path}: line {line} {NEEDED}")
             with parsing(self._text.path, block.line):
                 table = self._table(block, data)
                 self._add(table, block)
@@ -151,14 +158,17 @@ class _Learner:
         for number, line in _lines(block, data):
             try:
                 value = [] if line.lstrip().startswith(b"[") else json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 return SourceError(f"{path}: line {number} is no JSON: {error}; it must have a JSON object a line")
             if not isinstance(value, dict):
-                what = "begins a JSON array" if isinstance(value, list) else "is no JSON object"
-                return SourceError(f"{path}: line {number} {what}; each event must be an object on a line of its own")
+                needed = NEEDED.replace("is no JSON object", "begins a JSON array") if value == [] else NEEDED
+                return SourceError(f"{path}: line {number} {needed}")
             for name in self._declared.names:
                 if wrong := self._wrong(line, name):
                     return SourceError(f"{path}: line {number}, column {name!r}: {wrong}")
+        if found := ROW.match(message):
+            number = _lines(block, data)[int(found[2])][0]
+            return SourceError(f"{path}: line {number} cannot be read: {found[1]}")
         return SourceError(f"{path}: the lines from {block.line} on cannot be read: {message}")
 
     def _wrong(self, line: bytes, name: str) -> str:

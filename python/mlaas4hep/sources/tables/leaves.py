@@ -1,5 +1,6 @@
 """Arrow data as columns: which branches a schema has, and their buffers as NumPy arrays, not copied where possible."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -65,7 +66,7 @@ def leaves_of(schema: pa.Schema, reader: str, *, flatten_nested: bool = False) -
     lists become one list an event if that is asked for. Columns that share a name are left out.
     """
     found: dict[str, Leaf] = {}
-    twice = {name for name in schema.names if schema.names.count(name) > 1}
+    twice = {name for name, number in Counter(schema.names).items() if number > 1}
     for field in schema:
         for leaf in _Walk(field, reader, flatten_nested).leaves():
             branch = leaf.branch
@@ -99,6 +100,8 @@ class _Walk:
             yield Leaf(self._branch(name, type_, LIST in steps), self.field.name, steps)
 
     def _branch(self, name: str, type_: Any, jagged: bool) -> Branch:
+        if not name:
+            return Branch(name, "other", "", str(type_), why_not="a column without a name")
         given = (self.field.metadata or {}).get(TYPENAME, b"").decode()
         typename = given or (f"list<{type_}>" if jagged else str(type_))
         kind: Literal["flat", "jagged"] = "jagged" if jagged else "flat"

@@ -75,6 +75,7 @@ class TableSource(ABC):
     def __init__(self, place: Place, leaves: dict[str, Leaf], entries: int, edges: Sequence[int]) -> None:
         self.path = place.path
         self.entries = entries
+        self.state = place.state
         self.seconds = {"fetching": 0.0, "decompression": 0.0, "decoding": 0.0}
         self._place = place
         self._leaves = leaves
@@ -108,6 +109,7 @@ class TableSource(ABC):
         names = tuple(dict.fromkeys(leaf.column for leaf in leaves.values()))
         with self._reading(names, start, stop):
             table = self._table(names, start, stop)
+            self._place.check()
             if len(table) != stop - start:
                 raise ValueError(f"there are {len(table)} events instead of {stop - start}")
             offsets, found = Offsets(), {}
@@ -150,6 +152,7 @@ class TableSource(ABC):
             self.seconds["decoding"] += perf_counter() - begin - others
 
     def _damaged(self, columns: Columns, start: int, stop: int, error: Exception) -> ReadError:
+        self._place.check()
         names = f"column{'s' * (len(columns) > 1)} {shortened([*map(repr, columns)], NAMES_SHOWN)}"
         return ReadError(f"{self.path}: {names}, entries {start} to {stop}: the data are damaged ({first_line(error)})")
 
