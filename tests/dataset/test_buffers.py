@@ -1,6 +1,5 @@
 """Arrays of chunks are used again only where nobody can see it."""
 
-
 import numpy as np
 import pytest
 from mlaas4hep.dataset.buffers import Buffers
