@@ -13,15 +13,12 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 MEMORY = 2**30
 """Most bytes that a mutation may take beside what the imports take."""
-
-SECONDS = 10
 
 
 def mutate(data: bytes, seed: int) -> bytes:
@@ -94,9 +91,7 @@ def main(path: Path, first: int, count: int) -> None:
             print(seed, end=" ", flush=True)
             changed = folder / f"{seed}{path.suffix}"
             changed.write_bytes(mutate(data, seed))
-            begin = perf_counter()
             found = check(changed)
-            assert perf_counter() - begin < SECONDS, "too slow"
             print(found, flush=True)
             changed.unlink()
     finally:

@@ -1,8 +1,7 @@
 """What scan and plan mean, written down in plain NumPy: slow, without Rust, and the oracle of all tests.
 
 Columns stand here in one form only, :class:`Column`; how they lie in memory is not this module's business.
-:func:`scan` and :func:`merge` return what ``specs.json`` holds, :func:`run` interprets what ``plan.json`` holds. One
-function here is the twin of one step of a plan.
+:func:`scan` and :func:`merge` return ``specs.json``, :func:`run` interprets ``plan.json``; a function is a step's twin.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -58,10 +58,12 @@ def assert_same(source: RNTupleSource, ranges: Iterable[tuple[int, int]]) -> Non
     names = [name for name, branch in source.schema().items() if branch.kind != "other"]
     wanted = {}
     with uproot.open({source.path: None}) as file:
-        whole = file[source.tree].arrays()
+        fields = file[source.tree]
+        wholes = {top: fields[top].array() for top in dict.fromkeys(name.partition(".")[0] for name in names)}
     for name in names:
-        wanted[name] = whole
-        for part in name.split("."):
+        top, *parts = name.split(".")
+        wanted[name] = wholes[top]
+        for part in parts:
             wanted[name] = wanted[name][part]
     for start, stop in ranges:
         found = source.read(names, start, stop)

@@ -192,7 +192,7 @@ def test_damage_anywhere_is_an_error_of_ours(tmp_path: Path) -> None:
     data = ntuples.write(tmp_path / "whole.root", (4, 6)).read_bytes()
     path = tmp_path / "a.root"
     random = np.random.default_rng(5)
-    for at in random.integers(60, len(data), 100).tolist():
+    for at in random.integers(60, len(data), 60).tolist():
         changed = bytearray(data)
         changed[at] ^= int(random.integers(1, 256))
         path.write_bytes(changed)
