@@ -33,7 +33,7 @@ class Opened:
         if path in self._broken:
             raise SourceError(f"{path}: broken")
         number = int(path.rpartition("/")[2])
-        return SimpleNamespace(schema=dict, tree=f"tree{number}", entries=number, close=self._close)
+        return SimpleNamespace(schema=dict, tree=f"tree{number}", entries=number, state=number, close=self._close)
 
     def _close(self) -> None:
         with self._lock:
