@@ -83,15 +83,15 @@ def test_one_item_is_made_ahead_and_no_more() -> None:
 
 
 def test_the_next_item_is_made_while_the_caller_works() -> None:
-    def slow() -> Generator[int]:
-        for number in range(4):
-            time.sleep(0.05)
+    begun = [threading.Event() for _ in range(4)]
+
+    def numbers() -> Generator[int]:
+        for number, event in enumerate(begun):
+            event.set()
             yield number
 
-    begin = time.perf_counter()
-    for _ in read_ahead(slow()):
-        time.sleep(0.05)
-    assert time.perf_counter() - begin < 0.35  # one after the other: 0.4
+    for number in read_ahead(numbers()):
+        assert begun[min(number + 1, 3)].wait(5)
 
 
 def test_items_that_are_none_or_false_are_items() -> None:
