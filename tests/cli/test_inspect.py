@@ -12,7 +12,7 @@ from mlaas4hep import Specs
 from mlaas4hep.cli import tables, trees
 from rich.console import Console
 
-from tests.cli.invoke import Answer, Invoke, columns, events_file, refused
+from tests.cli.invoke import Answer, Invoke, columns, events_file, params, refused
 from tests.sources.files import write
 
 
@@ -212,3 +212,13 @@ def test_the_head_of_nanoaod(invoke: Invoke, shared_data: Path) -> None:
     assert "1,000 events, 1,479 branches: 1,119 flat, 360 jagged" in out
     assert "ZLIB(1), 1 piece a branch" in out
     assert "Inputs: 1,455; left out: 24 counters" in out
+
+
+def test_how_files_are_read(invoke: Invoke, folder: Path) -> None:
+    write(folder / "deep.root", {"events": {"grid": np.zeros((5, 2, 3), np.float32), "x": np.arange(5)}})
+    for flatten_nested, kind in ((False, "other"), (True, "jagged")):
+        reading = params(folder, reading={"flatten_nested": flatten_nested})
+        answer = invoke("inspect", "deep.root", "--json", *reading)
+        assert answer.status == 0, answer.err
+        (tree,) = json.loads(answer.out)["deep.root"]
+        assert {branch["name"]: branch["kind"] for branch in tree["branches"]} == {"grid": kind, "x": "flat"}

@@ -1,11 +1,14 @@
 """``mlaas4hep inspect``."""
 
 import json
+from functools import partial
 
 import click
 
 from mlaas4hep.cli import options
+from mlaas4hep.config import Params
 from mlaas4hep.inputs import resolve
+from mlaas4hep.reading import Reading
 from mlaas4hep.sources import find
 from mlaas4hep.specs import Specs
 
@@ -20,7 +23,8 @@ Example:
 FILE is a path, glob or URL, with :tree behind it for one tree. GLOBs choose
 branches by name; one that matches nothing is an error. A terminal shows more
 than 100 branches as groups of names that begin alike, unless --all or GLOBs
-are given; a file or pipe gets every branch, a line each.
+are given; a file or pipe gets every branch, a line each. Of --params the keys
+branch, redirector and reading count.
 
 \b
 Of each branch:
@@ -61,17 +65,27 @@ What is not known is null.
 )
 @click.option("--all", "every", is_flag=True, help="Show every branch on a terminal, too.")
 @click.option("--specs", metavar="FILE", help="Show what these specs (specs.json) say of each branch.")
+@options.params
 @options.as_json
 @options.debug
 def inspect(
-    file: str, globs: tuple[str, ...], kinds: tuple[str, ...], every: bool, specs: str | None, as_json: bool
+    file: str,
+    globs: tuple[str, ...],
+    kinds: tuple[str, ...],
+    every: bool,
+    specs: str | None,
+    params: str | None,
+    as_json: bool,
 ) -> None:
     """Show what is in a file."""
     from mlaas4hep.cli.trees import show_file
     from mlaas4hep.overview import look
 
     known = None if specs is None else Specs.from_json(specs)
-    views = look(resolve([file], find=find), globs, kinds, known)
+    given = Params() if params is None else Params.from_json(params)
+    reading = Reading.of(given.reading)
+    inputs = resolve([file], given.branch or None, given.redirector, partial(find, reading=reading))
+    views = look(inputs, globs, kinds, known, reading)
     if as_json:
         click.echo(json.dumps({view.path: [tree.to_dict() for tree in view.trees] for view in views}, indent=2))
     else:
