@@ -66,7 +66,7 @@ fn chunks(data: &Bound<'_, PyAny>) -> PyResult<(Vec<ArrayRef>, DataType)> {
 }
 
 /// Make a column of the pieces, or say why they hold no numbers.
-fn look<'py>(name: &str, mut pieces: Vec<Piece>, dtype: &DataType) -> PyResult<Found> {
+fn look(name: &str, mut pieces: Vec<Piece>, dtype: &DataType) -> PyResult<Found> {
     let (kind, packed) = match plain(dtype) {
         Ok(plain) => plain,
         Err(reason) => return Ok(Found::NoNumbers(reason)),
