@@ -65,7 +65,7 @@ class Formulas:
         branches: dict[str, tuple[str, str]],
         new: list[tuple[str, str, str, bool, str]],
         cuts: list[tuple[str, str, bool, str, str]],
-        sentinels: Mapping[str, Sequence[float]] = {},
+        sentinels: Mapping[str, Sequence[float]] | None = None,
     ) -> Formulas: ...
     @staticmethod
     def of_one(branches: dict[str, tuple[str, str]], formula: str) -> Formulas: ...
@@ -207,7 +207,7 @@ class Schedule:
 
 def held(data: object) -> object: ...
 def scan(
-    columns: object, threads: int | None, sentinels: Mapping[str, Sequence[float]] = {}
+    columns: object, threads: int | None, sentinels: Mapping[str, Sequence[float]] | None = None
 ) -> tuple[Specs, list[tuple[str, str]]]: ...
 def evaluate(
     data: object, formula: str, threads: int | None

@@ -184,14 +184,14 @@ fn bools(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Bound<'_, PyArray1<bool>>> 
 #[pymethods]
 impl Formulas {
     #[new]
-    #[pyo3(signature = (branches, new, cuts, sentinels=BTreeMap::new()))]
+    #[pyo3(signature = (branches, new, cuts, sentinels=None))]
     fn new(
         branches: PySchema,
         new: Vec<(String, String, String, bool, String)>,
         cuts: Vec<(String, String, bool, String, String)>,
-        sentinels: PySentinels,
+        sentinels: Option<PySentinels>,
     ) -> PyResult<Formulas> {
-        let sentinels = sentinels_of(sentinels)?;
+        let sentinels = sentinels_of(sentinels.unwrap_or_default())?;
         let new: Vec<NewBranch> = new
             .into_iter()
             .map(|(name, formula, kind, kept, place)| NewBranch {
