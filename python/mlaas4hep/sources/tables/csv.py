@@ -5,7 +5,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,6 @@ from mlaas4hep.sources.place import place_of_source
 from mlaas4hep.sources.tables.leaves import is_string
 from mlaas4hep.sources.tables.source import Columns, check_tree, edges_of, listed
 from mlaas4hep.sources.tables.text import (
-    BLOCK,
     LONGEST,
     Block,
     Known,
@@ -275,10 +273,6 @@ class CsvSource(TextSource):
     semicolons or tabs. Empty fields, ``NaN``, ``null``, ``NA`` and the like are missing.
     """
 
-    def _parse(self, data: bytes, columns: Columns) -> Any:
-        known = self._known
-        types = {field.name: field.type for field in known.schema}
-        if self._threads != 1 and len(data) > BLOCK // 4:
-            with suppress(pa.ArrowInvalid):  # a line that is longer than what a thread gets
-                return _parse(known.form, data, types, columns, True)
-        return _parse(known.form, data, types, columns, False)
+    def _parse(self, data: bytes, columns: Columns, threads: bool) -> Any:
+        types = {field.name: field.type for field in self._known.schema}
+        return _parse(self._known.form, data, types, columns, threads)

@@ -16,7 +16,6 @@ from mlaas4hep.sources.branch import TreeInfo
 from mlaas4hep.sources.place import place_of_source
 from mlaas4hep.sources.tables.source import Columns, check_tree, edges_of, listed
 from mlaas4hep.sources.tables.text import (
-    BLOCK,
     Block,
     Known,
     Text,
@@ -227,10 +226,5 @@ class JsonSource(TextSource):
     object lacks is null.
     """
 
-    def _parse(self, data: bytes, columns: Columns) -> Any:
-        known = self._known
-        schema = pa.schema([known.schema.field(name) for name in columns])
-        if self._threads != 1 and len(data) > BLOCK // 4:
-            with suppress(pa.ArrowInvalid):  # a line that is longer than what a thread gets
-                return _parse(data, schema, "ignore", True)
-        return _parse(data, schema, "ignore", False)
+    def _parse(self, data: bytes, columns: Columns, threads: bool) -> Any:
+        return _parse(data, pa.schema([self._known.schema.field(name) for name in columns]), "ignore", threads)

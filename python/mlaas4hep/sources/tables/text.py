@@ -205,7 +205,7 @@ class TextSource(PieceSource):
         self._block = (-1, b"")
 
     @abstractmethod
-    def _parse(self, data: bytes, columns: Columns) -> Any:
+    def _parse(self, data: bytes, columns: Columns, threads: bool) -> Any:
         """Return these columns of a block as a table."""
 
     def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
@@ -234,7 +234,10 @@ class TextSource(PieceSource):
             if len(data) != block.size:
                 raise ValueError("the file changed while it was read")
             self._block = number, data
-        return self._parse(data, columns)
+        if self._threads != 1 and len(data) > BLOCK // 4:
+            with suppress(pa.ArrowInvalid):  # a line that is longer than what a thread gets
+                return self._parse(data, columns, True)
+        return self._parse(data, columns, False)
 
     def _empty(self, columns: Columns) -> Any:
         return self._known.schema.empty_table().select(columns)
