@@ -32,18 +32,18 @@ def resolve_sentinels(given: Given, names: Iterable[str]) -> Sentinels:
     """
     if given is None:
         return {}
-    given = {name: _kept(one) for name, one in given.items()} if isinstance(given, Mapping) else _kept(given)
-    if wrong := why_not(given):
+    by_pattern = given if isinstance(given, Mapping) else {"*": given}
+    by_pattern = {pattern: _listed(numbers) for pattern, numbers in by_pattern.items()}
+    if wrong := why_not(by_pattern):
         raise ParamsError(f"sentinels must be {MUST}: {wrong}")
     known = list(names)
     found: dict[str, set[int | float]] = {}
-    by_pattern = given if isinstance(given, Mapping) else {"*": given}
     for pattern, numbers in by_pattern.items():
         meant = [pattern] if pattern in known else [name for name in known if fnmatchcase(name, pattern)]
         if not meant:
             raise ParamsError(f"sentinels: there is no branch {pattern!r}{nearest(pattern, known)}")
         for name in meant:
-            found.setdefault(name, set()).update(_numbers(numbers))
+            found.setdefault(name, set()).update(map(_plain, numbers))
     return {name: sorted(found[name]) for name in known if found.get(name)}
 
 
@@ -81,16 +81,11 @@ def are_sentinels(values: NDArray[Any], numbers: Iterable[int | float]) -> NDArr
     return found
 
 
-def _kept(given: Any) -> Any:
-    """Several numbers as a list, which can be gone through twice; anything else as it is."""
-    return list(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else given
+def _plain(number: Real) -> int | float:
+    """The same as Python's own number."""
+    return int(number) if isinstance(number, Integral) else float(number)
 
 
-def _numbers(given: object) -> list[int | float]:
-    return [int(number) if isinstance(number, Integral) else float(number) for number in _listed(given)]
-
-
-def _listed(given: object) -> Iterable[Any]:
-    """One number as a list, and several as they are."""
-    many = isinstance(given, Iterable) and not isinstance(given, (str, Mapping))
-    return given if many else [given]  # type: ignore[return-value]
+def _listed(given: object) -> list[Any]:
+    """One number as a list, and several as one that can be gone through twice."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else [given]
