@@ -44,7 +44,7 @@ class FirstPass:
     """Opens every file, chooses branches, and learns the rest when it is asked for, in one pass over the files."""
 
     def __init__(self, inputs: Sequence[Input], wanted: Wanted, specs: Specs | None) -> None:
-        self._wanted, self._labels, self._identifier = wanted, wanted.labels, wanted.identifier
+        self._wanted, self._labels, self._identifier = wanted, wanted.by_input, wanted.identifier
         if wanted.classes is not None and wanted.labels is None:
             raise ParamsError("classes are given, but no labels")
         self.bad = BadFiles(wanted.skip)
@@ -90,7 +90,6 @@ class FirstPass:
         )
         if choice.note:
             note(choice.note)
-        self.left_out_branches = choice.left_out
         self._kept = [branch.name for branch in choice.inputs]
         self._inputs = [name for name in self._kept if name not in new]
         if excluded := sorted(set(new) - set(self._kept)):
@@ -143,25 +142,27 @@ class FirstPass:
             raise ParamsError(f"there are no events: every file has 0 entries: {', '.join(empty)}")
         if empty:
             note(f"files with 0 events: {', '.join(empty)}")
-        if not isinstance(self._labels, (str, type(None))):
-            for label in dict.fromkeys(self._labels):
-                files = [file for file in self._files if self._labels[file.input.line] == label]
-                if not files:
-                    raise ParamsError(f"label {label!r} has no events: its files were skipped: {self.bad}")
-                if not any(file.used for file in files):
-                    names = ", ".join(str(file.input) for file in files)
-                    raise ParamsError(f"label {label!r} has no events; its files: {names}")
+        of_files = self._labels_of_files()
+        for label in dict.fromkeys(self._labels or ()):
+            files = [file for file, label_of in zip(self._files, of_files, strict=True) if label_of == label]
+            if not files:
+                raise ParamsError(f"label {label!r} has no events: its files were skipped: {self.bad}")
+            if not any(file.used for file in files):
+                names = ", ".join(str(file.input) for file in files)
+                raise ParamsError(f"label {label!r} has no events; its files: {names}")
+
+    def _labels_of_files(self) -> list[int | str | None]:
+        """The label of each file, None where it has none of its own."""
+        return [None if self._labels is None else self._labels[file.input.line] for file in self._files]
 
     def _file_labels(self) -> tuple[Labels, dict[int, int]]:
         """The labels of whole files, and the position of each file's."""
         if self._labels is None:
             return Labels([], [], []), {}
-        assert not isinstance(self._labels, str)
-        lines = {file.input.line for file in self._files}
-        given: list[int | str] = list(self._labels)
-        found = [label for line, label in enumerate(given) if line in lines]
-        labels = name_classes(found, self._wanted.classes, "labels")
-        return labels, {file.input.number: labels.found.index(self._labels[file.input.line]) for file in self._files}
+        of_files = [label for label in self._labels_of_files() if label is not None]
+        labels = name_classes(of_files, self._wanted.classes, "labels")
+        pairs = zip(self._files, of_files, strict=True)
+        return labels, {file.input.number: labels.found.index(label) for file, label in pairs}
 
     def _without_reading(self) -> Found:
         """Parts from entries and labels from files: nothing has to be read."""
@@ -214,9 +215,7 @@ class FirstPass:
         self._known = {events.number: events for events in self._found.events} if self._found else {}
         for file in self._files:
             learned.append(self._read_or_skip(file, column, scanned, watcher))
-        labels = None if isinstance(self._labels, (str, type(None))) else self._labels
-        of_files = [None if labels is None else labels[file.input.line] for file in self._files]
-        check_survivors(CutFlow(self._cuts, tuple(self._flows)), of_files, self.bad)
+        check_survivors(CutFlow(self._cuts, tuple(self._flows)), self._labels_of_files(), self.bad)
         if self._found is None:
             self._found = self._with_labels(column, learned)
         if self._specs is None:

@@ -34,6 +34,11 @@ class Wanted:
     reading: Reading = field(default_factory=Reading)
 
     @property
+    def by_input(self) -> Sequence[int] | Sequence[str] | None:
+        """The labels of the inputs, if they have some."""
+        return None if isinstance(self.labels, str) else self.labels
+
+    @property
     def label(self) -> str | None:
         """The branch that holds the label, if one does."""
         return self.labels if isinstance(self.labels, str) else None
