@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mlaas4hep.dataset import Dataset, files, firstpass
+from mlaas4hep.dataset import Dataset, files, learning
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.errors import SourceError
 from mlaas4hep.inputs import Input
@@ -89,5 +89,5 @@ def test_more_entries_than_memory_has_room_for(tmp_path: Path, monkeypatch: pyte
 def test_parts_are_told_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path / "a.root", 30)
     whole = [Dataset(path, nevts=nevts).count("train") for nevts in (30, 29, 14, 1)]
-    monkeypatch.setattr(firstpass, "BLOCK", 7)
+    monkeypatch.setattr(learning, "BLOCK", 7)
     assert [Dataset(path, nevts=nevts).count("train") for nevts in (30, 29, 14, 1)] == whole

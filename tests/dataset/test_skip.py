@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlaas4hep import Dataset, Plan, Reading, Specs, _rust
 from mlaas4hep.dataset import Chunk, stream
-from mlaas4hep.dataset.dataset import _skip
 from mlaas4hep.dataset.files import File, fingerprint
+from mlaas4hep.dataset.passes import _skip
 from mlaas4hep.errors import Note, ParamsError, SourceError
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import clusters

@@ -86,7 +86,7 @@ def test_columns_of_any_length(rows: int) -> None:
     """A matrix is turned into columns block by block; validity comes as bits."""
     random = np.random.default_rng(rows)
     data, mask = random.random((rows, 3), np.float32), random.random((rows, 3)) < 0.4
-    chunk = Chunk(data, mask, None, np.zeros(rows, np.int32), np.arange(rows))
+    chunk = Chunk(data, mask, np.zeros(rows, np.int32), np.arange(rows))
     table = format_named("arrow").content(chunk, ["a", "b", "c"])
     table.validate(full=True)
     for index, name in enumerate(["a", "b", "c"]):

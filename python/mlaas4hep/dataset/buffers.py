@@ -2,12 +2,13 @@
 
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Buffers", "Target"]
+__all__ = ["Buffers", "Field", "Target"]
 
 KEPT = 2
 """Chunks whose arrays are kept for later ones: one that the loop works on, and one that is being made."""
@@ -15,34 +16,28 @@ KEPT = 2
 UNHELD = 3
 """References to an array that only we hold: the tuple's, a loop's, and that of the count itself."""
 
+Field = tuple[type[np.generic], tuple[int, ...]]
+"""Type of an array of a chunk, and its shape behind the number of events."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Target:
-    """The arrays of a chunk while it is filled."""
-
-    data: NDArray[np.float32]
-    padding_mask: NDArray[np.bool_]
-    labels: NDArray[np.int64] | None
-    file: NDArray[np.int32]
-    entry: NDArray[np.int64]
+Target = dict[str, NDArray[Any]]
+"""The arrays of a chunk while it is filled, by the names that they have in the chunk."""
 
 
 class Buffers:
-    """Arrays for chunks of up to ``rows`` rows.
+    """Arrays for chunks of up to ``rows`` events, of these fields.
 
     New memory costs more than what is written there, for the system clears it page by page. Whoever holds a chunk, an
     array of it or a view of one holds a reference; where there is none but ours, nobody can see that the next chunk is
     written there.
     """
 
-    def __init__(self, rows: int, width: int, labelled: bool) -> None:
-        self._rows, self._width, self._labelled = rows, width, labelled
+    def __init__(self, rows: int, fields: Mapping[str, Field]) -> None:
+        self._rows, self._fields = rows, dict(fields)
         self._kept: list[tuple[NDArray[np.generic], ...]] = []
 
     def target(self, rows: int) -> Target:
-        """Return arrays of so many rows, whose content means nothing."""
-        data, mask, labels, file, entry = (array[:rows] for array in self._arrays())
-        return Target(data, mask, labels if self._labelled else None, file, entry)  # type: ignore[arg-type]
+        """Return arrays of so many events, whose content means nothing."""
+        return {name: array[:rows] for name, array in zip(self._fields, self._arrays(), strict=True)}
 
     def _arrays(self) -> tuple[NDArray[np.generic], ...]:
         free = self._free()
@@ -64,12 +59,4 @@ class Buffers:
         return None
 
     def _new(self) -> tuple[NDArray[np.generic], ...]:
-        shape = (self._rows, self._width)
-        number = self._rows if self._labelled else 0
-        return (
-            np.empty(shape, np.float32),
-            np.empty(shape, np.bool_),
-            np.empty(number, np.int64),
-            np.empty(self._rows, np.int32),
-            np.empty(self._rows, np.int64),
-        )
+        return tuple(np.empty((self._rows, *shape), dtype) for dtype, shape in self._fields.values())

@@ -1,7 +1,7 @@
 """Flattened events of many files."""
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,25 +21,37 @@ class Chunk:
         float32, C order, shape (events, columns); ``pad_value`` where there is no value.
     padding_mask
         bool, the same shape: ``True`` where the value is padding or missing.
+    file, entry
+        int32 and int64, shape (events,): number of the file, and entry of its tree, that a row comes from.
     labels
         int64, shape (events,): integers as they stand, for names the position in ``Dataset.classes``; None if the
         dataset has no labels.
-    file, entry
-        int32 and int64, shape (events,): number of the file, and entry of its tree, that a row comes from.
+    weights
+        float32, shape (events,): the weight of each event; None if the dataset has no weights.
+    targets
+        float32, shape (events, targets): what a regression learns; None if the dataset has no targets.
     """
 
     data: NDArray[np.float32]
     padding_mask: NDArray[np.bool_]
-    labels: NDArray[np.int64] | None
     file: NDArray[np.int32]
     entry: NDArray[np.int64]
+    labels: NDArray[np.int64] | None = None
+    weights: NDArray[np.float32] | None = None
+    targets: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, target: Target, lost: NDArray[np.int64]) -> Self:
         """Return the chunk that was filled, without the rows of events that are lost."""
-        arrays = target.data, target.padding_mask, target.labels, target.file, target.entry
+        chunk = cls(**target)
         if not len(lost):
-            return cls(*arrays)
-        there = np.ones(len(target.data), np.bool_)
+            return chunk
+        there = np.ones(len(chunk.data), np.bool_)
         there[lost] = False
-        return cls(*(None if array is None else array[there] for array in arrays))  # type: ignore[arg-type]
+        return chunk.rows(there)
+
+    def rows(self, which: NDArray[np.generic] | slice) -> Self:
+        """Return a chunk of some of the events: a slice gives views, a mask or positions give copies."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept: dict[str, Any] = {name: array[which] for name, array in arrays.items() if array is not None}
+        return replace(self, **kept)

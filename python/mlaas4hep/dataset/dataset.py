@@ -2,19 +2,14 @@
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from copy import copy
 from functools import partial
-from itertools import islice, pairwise
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from mlaas4hep import _rust
 from mlaas4hep.dataset.badfiles import BadFile
-from mlaas4hep.dataset.buffers import Buffers
 from mlaas4hep.dataset.checks import (
     PARTS,
     fractions,
@@ -29,8 +24,9 @@ from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.firstpass import FirstPass
 from mlaas4hep.dataset.found import Found
-from mlaas4hep.dataset.readahead import OURS, read_ahead
-from mlaas4hep.dataset.stream import Stream
+from mlaas4hep.dataset.means import Asked, Means
+from mlaas4hep.dataset.passes import chunks_of
+from mlaas4hep.dataset.readahead import read_ahead
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import note
@@ -309,66 +305,24 @@ class Dataset:
         size = -1 if size == -1 else whole("chunk size", size, 1, 2**48)
         epoch = whole("epoch", epoch, 0, 2**63)
         skip = whole("skip", skip, 0, 2**62)
-        return self._consume(size, part_number(part), epoch, bool(shuffle), skip)
+        return self._consume(Asked(size, part_number(part), epoch, bool(shuffle), skip))
 
-    def _consume(self, size: int, part: int | None, epoch: int, shuffle: bool, skip: int) -> Generator[Chunk]:
+    def _consume(self, asked: Asked) -> Generator[Chunk]:
         """Hand out what a background thread prepares, and watch the time."""
         watch = Watch()
         self._watches.append(watch)
         begin = perf_counter()
-        for chunk in read_ahead(self._produce(size, part, epoch, shuffle, skip, watch)):
+        for chunk in read_ahead(self._prepare(asked, watch)):
             watch.waiting += perf_counter() - begin
             watch.events += len(chunk.data)
             yield chunk
             begin = perf_counter()
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
-            where = f" (in chunk {skip} and those behind it)" if skip else ""
+            where = f" (in chunk {asked.skip} and those behind it)" if asked.skip else ""
             note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
 
-    def _produce(
-        self, size: int, part: int | None, epoch: int, shuffle: bool, skip: int, watch: Watch
-    ) -> Generator[Chunk]:
-        """Prepare chunk after chunk."""
-        plan, found = self.plan, self._found
-        groups = found.streams(part, self._max_open, self._seed)
-        counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
-        size = max(1, sum(counts)) if size == -1 else size
-        schedule = _rust.Schedule(counts, size, self._seed, epoch, shuffle)
-        done = _skip(schedule, skip, len(counts))
-        buffers = Buffers(min(size, sum(counts) - sum(done)), len(plan.names), bool(found.labels.values))
-        with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
-            streams = [
-                Stream(
-                    group,
-                    part,
-                    plan,
-                    self._threads,
-                    reader,
-                    watch,
-                    number,
-                    len(groups),
-                    self._first_pass.bad,
-                    skipped,
-                )
-                for number, (group, skipped) in enumerate(zip(groups, done, strict=True), 1)
-            ]
-            for stream in streams:
-                stack.callback(stream.close)
-            for takes in schedule:
-                rows = sum(len(take[3]) for take in takes)
-                target, lost = buffers.target(rows), []
-                for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
-                    streams[following].prepare(len(further))  # reads while this one is flattened
-                    lost.append(streams[number].fill(places, target))
-                yield Chunk.of(target, np.concatenate(lost))
-                del target  # so that its arrays can be used again
-
-
-def _skip(schedule: _rust.Schedule, chunks: int, streams: int) -> list[int]:
-    """Go over the first chunks of a schedule, and return how many events of each stream they hold."""
-    done = [0] * streams
-    for takes in islice(schedule, chunks):
-        for number, _, stop, _ in takes:
-            done[number] = stop
-    return done
+    def _prepare(self, asked: Asked, watch: Watch) -> Generator[Chunk]:
+        """Prepare chunks, in the background; the plan is compiled there too, since that may take a scan."""
+        plan, found, bad = self.plan, self._found, self._first_pass.bad
+        yield from chunks_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch))

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+
 from mlaas4hep import _rust
+from mlaas4hep.dataset.buffers import Field
+from mlaas4hep.dataset.events import Events
 from mlaas4hep.dataset.labels import MISSING, Labels
-from mlaas4hep.dataset.stream import Events
 
 __all__ = ["Found"]
 
@@ -17,6 +20,19 @@ class Found:
     labels: Labels
     events: list[Events]
     left_out: int
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """The arrays of a chunk besides those of its inputs."""
+        fields: dict[str, Field] = {"file": (np.int32, ()), "entry": (np.int64, ())}
+        if self.labels.values:
+            fields["labels"] = np.int64, ()
+        if any(events.weights is not None for events in self.events):
+            fields["weights"] = np.float32, ()
+        targets = next((events.targets for events in self.events if events.targets is not None), None)
+        if targets is not None:
+            fields["targets"] = np.float32, targets.shape[1:]
+        return fields
 
     def streams(self, part: int | None, max_open: int, seed: int) -> list[list[Events]]:
         """Return the files that have events of a part: one by one, or of more than ``max_open`` files as chains.

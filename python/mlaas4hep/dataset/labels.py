@@ -12,7 +12,7 @@ from mlaas4hep.errors import BranchError, ParamsError
 from mlaas4hep.sentinels import are_sentinels
 from mlaas4hep.sources import Column
 
-__all__ = ["MISSING", "LabelColumn", "Labels", "identifier_values", "name_classes"]
+__all__ = ["MISSING", "Label", "LabelColumn", "Labels", "identifier_values", "name_classes"]
 
 MISSING = -1
 """Stands in the positions of events whose label is missing."""

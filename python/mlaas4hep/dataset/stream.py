@@ -1,78 +1,23 @@
 """A pass over the files of one stream: their clusters in order, and from them the events that are wanted."""
 
-from bisect import bisect_left
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep import _rust
 from mlaas4hep.columns import keep_all
-from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.buffers import Target
-from mlaas4hep.dataset.watch import Watch
+from mlaas4hep.dataset.events import LOST, Events
+from mlaas4hep.dataset.means import Means
 from mlaas4hep.errors import ExpressionError, ReadError, SourceError
-from mlaas4hep.plan import Flat, Plan
+from mlaas4hep.plan import Flat
 from mlaas4hep.sources import Reading, Source, open_source
 from mlaas4hep.sources.clusters import stagger
 
-__all__ = ["CUT", "LEFT_OUT", "LOST", "Events", "Stream", "open_again"]
-
-LEFT_OUT = 3
-"""Stands among the parts of events where an event has no label."""
-CUT = 4
-"""Stands there where an event does not pass the cuts."""
-LOST = 5
-"""Stands there where an event cannot be read, and its file is skipped."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Events:
-    """The events of one file that are used: its first ones.
-
-    ``name`` is the input as the user wrote it, ``state`` what the file was when it was opened first, ``reading`` says
-    how it is read. ``parts`` has for each event its part
-    (0 train, 1 validation, 2 test, 3 left out, 4 cut, 5 lost). ``labels`` has the position of its label in ``values``,
-    which are the labels as chunks hold them; one position for all where the file has one label, None without labels.
-    """
-
-    number: int
-    path: str
-    tree: str
-    entries: int
-    state: object
-    parts: NDArray[np.uint8]
-    labels: NDArray[np.integer[Any]] | int | None
-    values: NDArray[np.int64]
-    name: str
-    reading: Reading
-
-    def wanted(self, part: int | None) -> NDArray[np.bool_]:
-        """Return which events are of a part; None: those of any."""
-        wanted: NDArray[np.bool_] = self.parts < LEFT_OUT if part is None else self.parts == part
-        return wanted
-
-    @property
-    def lost(self) -> bool:
-        """Whether the file was skipped as a whole."""
-        return len(self.parts) > 0 and bool((self.parts == LOST).all())
-
-    def wanted_after(self, part: int | None, skip: int) -> tuple[NDArray[np.bool_], int]:
-        """Return which events are of a part without the first ``skip`` of these, and how many were left out so."""
-        wanted = self.wanted(part)
-        skip = min(skip, int(np.count_nonzero(wanted)))
-        stop = bisect_left(range(len(wanted)), skip, key=lambda entry: int(np.count_nonzero(wanted[:entry])))
-        wanted[:stop] = False
-        return wanted, skip
-
-    def labels_of(self, entries: NDArray[np.int64]) -> NDArray[np.int64] | np.int64:
-        """Return the labels of some entries."""
-        labels = self.labels[entries] if isinstance(self.labels, np.ndarray) else self.labels
-        found: NDArray[np.int64] | np.int64 = self.values[labels]
-        return found
+__all__ = ["Stream", "open_again"]
 
 
 def open_again(path: str, tree: str, entries: int, state: object, threads: int, reading: Reading) -> Source:
@@ -113,19 +58,16 @@ class Stream:
         self,
         files: Sequence[Events],
         part: int | None,
-        plan: Plan,
-        threads: int,
+        means: Means,
         reader: Executor,
-        watch: Watch,
         number: int,
         beside: int,
-        bad: BadFiles,
         skip: int = 0,
     ) -> None:
-        self._plan, self._threads, self._watch = plan, threads, watch
+        self._plan, self._threads, self._watch = means.plan, means.threads, means.watch
         self._part = part
         self._beside = beside
-        self._bad = bad
+        self._bad = means.bad
         self._clusters = self._read(files, number / beside, skip)
         self._cluster: Cluster | None = None
         self._done = 0
@@ -187,17 +129,13 @@ class Stream:
             places[wanted - first] = rows
             flat = self._flatten(cluster, columns, first, places, target)
             self._watch.count(flat.truncated, flat.missing)
-            entries = cluster.entries[wanted]
-            target.file[rows] = events.number
-            target.entry[rows] = entries
-            if target.labels is not None:
-                target.labels[rows] = events.labels_of(entries)
+            events.fill(target, rows, cluster.entries[wanted])
 
     def _flatten(
         self, cluster: Cluster, columns: _rust.Held, first: int, places: NDArray[np.int64], target: Target
     ) -> Flat:
         """Flatten events from a position in the cluster on."""
-        out, entries = (target.data, target.padding_mask), cluster.entries[first : first + len(places)]
+        out, entries = (target["data"], target["padding_mask"]), cluster.entries[first : first + len(places)]
         try:
             return self._plan.place(columns, places, out, threads=self._threads, entries=entries, start=first)
         except ExpressionError as error:

@@ -189,9 +189,7 @@ def _chunks(dataset: Dataset, part: str | None, most: int, progress: Progress | 
         for chunk in chunks:
             if not len(chunk.data):  # its events are lost, with files that were skipped
                 continue
-            labels, rows = chunk.labels, slice(0, left)
-            labels = None if labels is None else labels[rows]
-            yield Chunk(chunk.data[rows], chunk.padding_mask[rows], labels, chunk.file[rows], chunk.entry[rows])
+            yield chunk.rows(slice(0, left))
             left -= min(left, len(chunk.data))
             if progress:
                 progress.advance(len(chunk.data))

@@ -1,0 +1,74 @@
+"""The events of one file: what part each belongs to, and its label."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlaas4hep.dataset.buffers import Target
+from mlaas4hep.sources import Reading
+
+__all__ = ["CUT", "LEFT_OUT", "LOST", "Events"]
+
+LEFT_OUT = 3
+"""Stands among the parts of events where an event has no label."""
+CUT = 4
+"""Stands there where an event does not pass the cuts."""
+LOST = 5
+"""Stands there where an event cannot be read, and its file is skipped."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """The events of one file that are used: its first ones.
+
+    ``name`` is the input as the user wrote it, ``state`` what the file was when it was opened first, ``reading`` says
+    how it is read. ``parts`` has for each event its part
+    (0 train, 1 validation, 2 test, 3 left out, 4 cut, 5 lost). ``labels`` has the position of its label in ``values``,
+    which are the labels as chunks hold them; one position for all where the file has one label, None without labels.
+    ``weights`` and ``targets`` have float32 numbers for each event, None where there are none.
+    """
+
+    number: int
+    path: str
+    tree: str
+    entries: int
+    state: object
+    parts: NDArray[np.uint8]
+    labels: NDArray[np.integer[Any]] | int | None
+    values: NDArray[np.int64]
+    name: str
+    reading: Reading
+    weights: NDArray[np.float32] | None = None
+    targets: NDArray[np.float32] | None = None
+
+    def wanted(self, part: int | None) -> NDArray[np.bool_]:
+        """Return which events are of a part; None: those of any."""
+        wanted: NDArray[np.bool_] = self.parts < LEFT_OUT if part is None else self.parts == part
+        return wanted
+
+    @property
+    def lost(self) -> bool:
+        """Whether the file was skipped as a whole."""
+        return len(self.parts) > 0 and bool((self.parts == LOST).all())
+
+    def wanted_after(self, part: int | None, skip: int) -> tuple[NDArray[np.bool_], int]:
+        """Return which events are of a part without the first ``skip`` of these, and how many were left out so."""
+        wanted = self.wanted(part)
+        skip = min(skip, int(np.count_nonzero(wanted)))
+        stop = bisect_left(range(len(wanted)), skip, key=lambda entry: int(np.count_nonzero(wanted[:entry])))
+        wanted[:stop] = False
+        return wanted, skip
+
+    def fill(self, target: Target, rows: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
+        """Put into these rows what is known of these entries besides their inputs."""
+        target["file"][rows] = self.number
+        target["entry"][rows] = entries
+        if "labels" in target:
+            labels = self.labels[entries] if isinstance(self.labels, np.ndarray) else self.labels
+            target["labels"][rows] = self.values[labels]
+        for name, values in (("weights", self.weights), ("targets", self.targets)):
+            if values is not None:
+                target[name][rows] = values[entries]
