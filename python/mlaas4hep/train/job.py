@@ -186,6 +186,7 @@ class _Job:
             },
             bad_files=self._dataset.bad_files,
             cutflow=self._dataset.cutflow if self._dataset.preproc.cuts else None,
+            ledger=self._dataset.ledger,
             history=trainer.history,
             metrics=evaluate(*self._scored, classes, self._params.threshold) if tested else None,
             throughput=Throughput(
