@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from mlaas4hep.dataset import Ledger
 from mlaas4hep.evaluation.results import Epoch, Metrics
 from mlaas4hep.train import Report, Throughput, render
 
@@ -30,6 +31,7 @@ REPORT = Report(
     },
     bad_files=(),
     cutflow=None,
+    ledger=Ledger(()),
     history=[Epoch(1, None, {"loss": 0.5, "val_loss": float("nan")})],
     metrics=METRICS,
     throughput=Throughput(512_345.6, 81_234.5, 1.57, 0.04, 12.3),

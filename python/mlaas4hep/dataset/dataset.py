@@ -24,9 +24,11 @@ from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.firstpass import FirstPass
 from mlaas4hep.dataset.found import Found
+from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
 from mlaas4hep.dataset.passes import chunks_of
 from mlaas4hep.dataset.readahead import read_ahead
+from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import note
@@ -158,6 +160,7 @@ class Dataset:
             self._first_pass = FirstPass(self.inputs, wanted, given)
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
+        self._tallies: list[Tally] = []
         self.on_events: Callable[[int], None] | None = None
         if len(self.inputs) > self._max_open:
             chains = "the files of one label" if labels is not None and not isinstance(labels, str) else "they"
@@ -243,6 +246,14 @@ class Dataset:
         return self._first_pass.cutflow(self.on_events)
 
     @property
+    def ledger(self) -> Ledger:
+        """What became of every event: of each file how many were found, cut, put into parts, and delivered so far."""
+        accounts = self._first_pass.accounts(self.on_events)
+        known = {account.file for account in accounts}
+        unopened = [bad.file for bad in self.bad_files if bad.file not in known]
+        return Ledger.of(accounts, unopened, [tally.delivery for tally in self._tallies])
+
+    @property
     def bad_files(self) -> tuple[BadFile, ...]:
         """The files that were skipped because they cannot be read, so far, with the reason and how much is lost."""
         return tuple(self._first_pass.bad.found.values())
@@ -311,18 +322,28 @@ class Dataset:
         """Hand out what a background thread prepares, and watch the time."""
         watch = Watch()
         self._watches.append(watch)
+        tallies: list[Tally] = []  # one, from when the pass is scheduled
         begin = perf_counter()
-        for chunk in read_ahead(self._prepare(asked, watch)):
-            watch.waiting += perf_counter() - begin
-            watch.events += len(chunk.data)
-            yield chunk
-            begin = perf_counter()
+        try:
+            for chunk in read_ahead(self._prepare(asked, watch, tallies)):
+                watch.waiting += perf_counter() - begin
+                watch.events += len(chunk.data)
+                tallies[0].deliver(chunk.file)
+                yield chunk
+                begin = perf_counter()
+            tallies[0].check()
+        finally:
+            for tally in tallies:
+                tally.end()
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
             where = f" (in chunk {asked.skip} and those behind it)" if asked.skip else ""
             note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
 
-    def _prepare(self, asked: Asked, watch: Watch) -> Generator[Chunk]:
+    def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Chunk]:
         """Prepare chunks, in the background; the plan is compiled there too, since that may take a scan."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
-        yield from chunks_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch))
+        tally = Tally(asked.part, found.events)
+        tallies.append(tally)
+        self._tallies.append(tally)
+        yield from chunks_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally))

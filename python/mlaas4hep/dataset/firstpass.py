@@ -20,6 +20,7 @@ from mlaas4hep.dataset.files import (
 )
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.learning import Learned, Learner
+from mlaas4hep.dataset.ledger import Account, accounts_of
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
 from mlaas4hep.dataset.scanning import Scanner
 from mlaas4hep.dataset.stream import open_again
@@ -161,6 +162,7 @@ class FirstPass:
         check_survivors(CutFlow(self._cuts, tuple(self._flows)), self._labels_of_files(), self.bad)
         if self._found is None:
             self._found = self._learner.found(learned)
+        self.accounts()  # whose sums must agree
         if scanner is not None:
             self._specs = self._complete(scanner.specs())
 
@@ -204,12 +206,13 @@ class FirstPass:
         return learned
 
     def _flow(self, file: File, cutter: Cutter, learned: Learned) -> FileFlow:
-        """What became of the events of a file, which must be what was learned of them."""
+        """What became of the events of a file."""
         left_out = int(np.count_nonzero(learned.parts == LEFT_OUT))
-        flow = FileFlow(str(file.input), file.used, tuple(cutter.passed.tolist()), left_out)
-        if flow.survived != np.count_nonzero(learned.parts != CUT):
-            raise AssertionError(f"{file.input.path}: {flow} does not fit the events that were kept")
-        return flow
+        return FileFlow(str(file.input), file.used, tuple(cutter.passed.tolist()), left_out)
+
+    def accounts(self, watcher: Watcher = None) -> tuple[Account, ...]:
+        """Return what became of the events of every file; ``LedgerError`` where the sums do not agree."""
+        return accounts_of(self._files, self.found(watcher).events, self._flows)
 
     def cutflow(self, watcher: Watcher = None) -> CutFlow:
         """Return what the cuts did to the events of every file."""

@@ -189,6 +189,7 @@ class _Job:
             },
             bad_files=self._dataset.bad_files,
             cutflow=self._dataset.cutflow if self._dataset.preproc.cuts else None,
+            ledger=self._dataset.ledger,
             history=trainer.history,
             metrics=evaluate(labels, scores, classes, self._params.threshold, weights) if tested else None,
             throughput=Throughput(
