@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from copy import copy
 from functools import partial
 from time import perf_counter
@@ -17,8 +18,10 @@ from mlaas4hep.dataset.checks import (
     names_of,
     naming,
     part_number,
+    shard_of,
     skips,
     whole,
+    window_of,
 )
 from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
@@ -26,7 +29,8 @@ from mlaas4hep.dataset.firstpass import FirstPass
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
-from mlaas4hep.dataset.passes import chunks_of
+from mlaas4hep.dataset.passes import windows_of
+from mlaas4hep.dataset.pieces import Window, pieces_of
 from mlaas4hep.dataset.readahead import read_ahead
 from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.wanted import Wanted
@@ -286,7 +290,14 @@ class Dataset:
         return total
 
     def chunks(
-        self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True, skip: int = 0
+        self,
+        size: int,
+        part: str | None = None,
+        *,
+        epoch: int = 0,
+        shuffle: bool | int = True,
+        skip: int = 0,
+        shard: tuple[int, int] | None = None,
     ) -> Generator[Chunk]:
         """Make a pass over a part, in chunks; the next one is prepared in the background.
 
@@ -303,47 +314,56 @@ class Dataset:
         epoch
             With the seed it decides the order within chunks.
         shuffle
-            False keeps the order of mixing within chunks.
+            True shuffles within chunks, False keeps the order of mixing. A whole number n shuffles n neighbouring
+            chunks together, as one of n times the size; up to two times n chunks are in memory then.
         skip
             So many chunks are left out at the beginning, without being read or flattened: an interrupted pass goes on
             where it was, with the same bits. There may be fewer: then nothing comes.
+        shard
+            ``(rank, world)``: of ``world`` readers this one is number ``rank``, from 0, and gets its own contiguous
+            range of each file's events. The readers' events are disjoint and complete, their numbers differ by at most
+            one, and all get the same number of chunks: the last is empty where there are fewer events than chunks.
 
         Raises
         ------
+        ParamsError
+            An argument is wrong.
         ReadError
             A file is corrupt; the message names file, branch and entries.
         """
         size = -1 if size == -1 else whole("chunk size", size, 1, 2**48)
         epoch = whole("epoch", epoch, 0, 2**63)
         skip = whole("skip", skip, 0, 2**62)
-        return self._consume(Asked(size, part_number(part), epoch, bool(shuffle), skip))
+        asked = Asked(size, part_number(part), epoch, window_of(shuffle), size, skip, shard_of(shard))
+        return self.pieces(asked)
 
-    def _consume(self, asked: Asked) -> Generator[Chunk]:
-        """Hand out what a background thread prepares, and watch the time."""
+    def pieces(self, asked: Asked) -> Generator[Chunk]:
+        """Hand out the pieces of what a background thread prepares, and watch the time."""
         watch = Watch()
         self._watches.append(watch)
         tallies: list[Tally] = []  # one, from when the pass is scheduled
         begin = perf_counter()
         try:
-            for chunk in read_ahead(self._prepare(asked, watch, tallies)):
-                watch.waiting += perf_counter() - begin
-                watch.events += len(chunk.data)
-                tallies[0].deliver(chunk.file)
-                yield chunk
-                begin = perf_counter()
+            with closing(read_ahead(self._prepare(asked, watch, tallies))) as windows:
+                for chunk in pieces_of(windows, asked.piece, asked.skip, asked.full):
+                    watch.waiting += perf_counter() - begin
+                    watch.events += len(chunk.data)
+                    tallies[0].deliver(chunk.file)
+                    yield chunk
+                    begin = perf_counter()
             tallies[0].check()
         finally:
             for tally in tallies:
                 tally.end()
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
-            where = f" (in chunk {asked.skip} and those behind it)" if asked.skip else ""
+            where = " (in what was left of the pass)" if asked.skip else ""
             note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
 
-    def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Chunk]:
-        """Prepare chunks, in the background; the plan is compiled there too, since that may take a scan."""
+    def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Window]:
+        """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
         tally = Tally(asked.part, found.events)
         tallies.append(tally)
         self._tallies.append(tally)
-        yield from chunks_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally))
+        yield from windows_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally))
