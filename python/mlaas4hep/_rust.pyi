@@ -22,6 +22,7 @@ __all__ = [
     "scan",
     "schema",
     "shares",
+    "uniforms",
 ]
 
 @final
@@ -89,6 +90,9 @@ class Formulas:
         threads: int | None,
         entries: NDArray[np.int64] | None = None,
     ) -> Specs: ...
+    def evaluate(
+        self, columns: object, threads: int | None, entries: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.int64] | None, NDArray[np.bool_] | None]: ...
     def steps(self) -> tuple[str, int]: ...
 
 @final
@@ -217,5 +221,8 @@ def default_threads() -> int: ...
 def parts(
     seed: int, file: int, start: int, stop: int, split: tuple[float, float, float], identifiers: list[NDArray[Any]]
 ) -> NDArray[np.uint8]: ...
+def uniforms(
+    seed: int, file: int, start: int, stop: int, identifiers: list[NDArray[Any]], stream: int
+) -> NDArray[np.float64]: ...
 def promoted(types: list[str]) -> str: ...
 def shares(sizes: list[int], wanted: int) -> list[int]: ...
