@@ -13,7 +13,6 @@ import numpy as np
 from mlaas4hep.dataset.badfiles import BadFile
 from mlaas4hep.dataset.checks import (
     PARTS,
-    fractions,
     given_specs,
     names_of,
     naming,
@@ -25,6 +24,7 @@ from mlaas4hep.dataset.checks import (
 )
 from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
+from mlaas4hep.dataset.events import DROPPED
 from mlaas4hep.dataset.firstpass import FirstPass
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.ledger import Ledger
@@ -42,7 +42,9 @@ from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sentinels import Given
 from mlaas4hep.sources import Reading, find
 from mlaas4hep.specs import Specs
+from mlaas4hep.splits import SplitBy, split_of
 from mlaas4hep.threads import resolve_threads
+from mlaas4hep.weights import Weights
 
 __all__ = ["PARTS", "Chunk", "Dataset"]
 
@@ -57,7 +59,14 @@ class Dataset:
         them to their trees; or the name of a list file, or a text with commas.
     labels
         A list with an integer or a class name for each input, or the name of the branch that holds the label
-        (integers, bools, whole floats or strings). Events whose label is missing are left out and counted.
+        (integers, bools, whole floats or strings), or a formula that gives it, such as ``"nLeptons >= 2"``. Events
+        whose label is missing are left out and counted.
+    targets
+        Branches or formulas, flat, that a regression learns: one, or a list. Events of which one is missing are left
+        out and counted.
+    weights
+        What events weigh: a branch or formula, a list with a number for each input, ``"balanced"``, or
+        :class:`Weights` or a dict like them.
     tree
         Name of the tree for inputs that name none; not needed where a file holds only one.
     select, exclude
@@ -73,7 +82,9 @@ class Dataset:
     classes
         Names of the classes in order; by default the sorted names, or the integers.
     split
-        Fractions of train, validation and test.
+        Fractions of train, validation and test, or parts by the values of a branch or formula:
+        ``{"by": "evtNo % 5", "validation": [3], "test": [4]}``, where the rest is train; with ``identifier`` two
+        events of a file that have the same are not in two parts, which is checked.
     seed
         Every random choice follows from it.
     nevts
@@ -95,6 +106,9 @@ class Dataset:
         ``"error"``, or ``"skip"``: a file that cannot be opened or read is left out and listed in ``bad_files``.
     reading
         How files are read: a :class:`Reading`, or a dict of its values.
+
+    A branch that stands alone as label, target, weight or split is no input; branches in formulas of these are inputs
+    like others, unless they are excluded.
 
     Raises
     ------
@@ -125,7 +139,9 @@ class Dataset:
         preproc: object = None,
         specs: Specs | str | os.PathLike[str] | None = None,
         classes: Sequence[str] | None = None,
-        split: tuple[float, float, float] = (0.64, 0.16, 0.2),
+        targets: str | Sequence[str] = (),
+        weights: Weights | Mapping[str, Any] | Sequence[float] | str | None = None,
+        split: tuple[float, float, float] | SplitBy | Mapping[str, Any] = (0.64, 0.16, 0.2),
         seed: int = 21,
         nevts: int = -1,
         max_open: int = 128,
@@ -151,7 +167,9 @@ class Dataset:
                 exclude,
                 identifier=names_of(identifier),
                 classes=classes,
-                split=fractions(split),
+                targets=tuple([targets] if isinstance(targets, str) else targets),
+                weights=Weights.of(weights),
+                split=split_of(split),
                 seed=self._seed,
                 nevts=nevts if nevts == -1 else whole("nevts", nevts, 1, 2**63),
                 threads=self._threads,
@@ -230,6 +248,11 @@ class Dataset:
         return self._found.labels.values
 
     @property
+    def targets(self) -> list[str]:
+        """What a regression learns, in the order of ``chunk.targets``; empty without targets."""
+        return list(self._first_pass.targets)
+
+    @property
     def entries(self) -> int:
         """Number of events that the first pass goes over: those with a missing label are among them."""
         return self._first_pass.entries
@@ -241,8 +264,13 @@ class Dataset:
 
     @property
     def left_out(self) -> int:
-        """Number of events that are left out because their label is missing."""
+        """Number of events that are left out because their label, or a target, is missing."""
         return self._found.left_out
+
+    @property
+    def dropped(self) -> int:
+        """Number of events that are left out for their weights: negative, outside a spectrum, or not drawn."""
+        return sum(int(np.count_nonzero(events.parts == DROPPED)) for events in self._found.events)
 
     @property
     def cutflow(self) -> CutFlow:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mlaas4hep.dataset.badfiles import BadFiles
-from mlaas4hep.dataset.cutflow import CutFlow, FileFlow, check_survivors
+from mlaas4hep.dataset.cutflow import CutFlow, FileFlow, check_survivors, with_dropped
 from mlaas4hep.dataset.events import CUT, LEFT_OUT
 from mlaas4hep.dataset.files import (
     File,
@@ -19,13 +20,16 @@ from mlaas4hep.dataset.files import (
     sentinels_of,
 )
 from mlaas4hep.dataset.found import Found
-from mlaas4hep.dataset.learning import Learned, Learner
+from mlaas4hep.dataset.learned import Learned
+from mlaas4hep.dataset.learning import Learner
 from mlaas4hep.dataset.ledger import Account, accounts_of
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
+from mlaas4hep.dataset.quantities import Quantities
 from mlaas4hep.dataset.scanning import Scanner
 from mlaas4hep.dataset.stream import open_again
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
+from mlaas4hep.dataset.weighing import check_lines
 from mlaas4hep.errors import ParamsError, SourceError, note
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import choose_branches
@@ -43,6 +47,7 @@ class FirstPass:
         self._wanted, self._labels, self._identifier = wanted, wanted.by_input, wanted.identifier
         if wanted.classes is not None and wanted.labels is None:
             raise ParamsError("classes are given, but no labels")
+        check_lines(wanted.weights, inputs)
         self.bad = BadFiles(wanted.skip)
         schemas, self._files = open_all(inputs, wanted.nevts, wanted.reading, self.bad)
         self._choose(schemas, specs)
@@ -50,7 +55,7 @@ class FirstPass:
         self.watch = Watch()
         self._found: Found | None = None
         self._check_empty()
-        self._learner = Learner(wanted, self._files, self._labels_of_files(), self._sentinels)
+        self._learner = Learner(wanted, self._files, self._labels_of_files(), self._quantities)
         # Where files may be skipped, what a scan finds of them counts.
         scans = wanted.skip and self._specs is None
         if not self._learner.columns and not self.preproc.cuts and not scans:
@@ -59,12 +64,15 @@ class FirstPass:
     def _choose(self, schemas: Schemas, specs: Specs | None) -> None:
         """Choose the branches: inputs, and what formulas and cuts read of the files."""
         wanted, preproc, select = self._wanted, self._wanted.preproc, self._wanted.select
-        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs, wanted.label)
+        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs)
         self._formulas = compile_for(preproc, schemas, self._sentinels)
         new = self._formulas.new_branches if self._formulas else {}
-        for what, name in [("labels", wanted.label), *(("identifier", name) for name in self._identifier)]:
+        for name in self._identifier:
             if name in new:
-                raise ParamsError(f"{what}: {name!r} is a new branch; give a branch of the files")
+                raise ParamsError(f"identifier: {name!r} is a new branch; give a branch of the files")
+        self._quantities = Quantities.of(wanted, schemas, self._sentinels)
+        alone = self._quantities.alone
+        made = {branch.name for branch in preproc.new_branches}
         if specs is not None and specs.typed:
             check_made_with(specs, preproc)
         branches, schemas = schemas, with_new(schemas, self._formulas)
@@ -78,10 +86,10 @@ class FirstPass:
             schemas,
             select,
             wanted.exclude,
-            label=wanted.label,
+            alone={name: role for name, role in alone.items() if name not in made},
             identifier=self._identifier,
             new=new,
-            removed=preproc.removed,
+            removed=[*preproc.removed, *(made & set(alone))],
             common=wanted.common,
         )
         if choice.note:
@@ -99,6 +107,11 @@ class FirstPass:
     def entries(self) -> int:
         """Number of events that are used."""
         return sum(file.used for file in self._files)
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """What a regression learns."""
+        return self._wanted.targets
 
     def specs(self, watcher: Watcher = None) -> Specs:
         """Return the specs: those given, else those of a scan of all files."""
@@ -118,7 +131,9 @@ class FirstPass:
         return {
             "files": [[*fingerprint(file, wanted.reading), file.used] for file in self._files],
             "branches": self._kept,
-            **{name: getattr(wanted, name) for name in ("labels", "classes", "identifier", "split", "skip")},
+            **{name: getattr(wanted, name) for name in ("labels", "classes", "identifier", "targets", "skip")},
+            "split": wanted.split_by.to_dict() if wanted.split_by else wanted.split,
+            "weights": wanted.weights.to_dict(),
             "formulas and cuts": self.preproc.to_dict(),
             "sentinels": self._sentinels,
             "specs": self._given.to_text() if self._given is not None else None,
@@ -162,6 +177,7 @@ class FirstPass:
         check_survivors(CutFlow(self._cuts, tuple(self._flows)), self._labels_of_files(), self.bad)
         if self._found is None:
             self._found = self._learner.found(learned)
+        self._flows = [with_dropped(*pair) for pair in zip(self._flows, self._found.events, strict=True)]
         self.accounts()  # whose sums must agree
         if scanner is not None:
             self._specs = self._complete(scanner.specs())
@@ -185,7 +201,8 @@ class FirstPass:
         with self.watch.timed("reading"):
             threads, reading = self._wanted.threads, self._wanted.reading
             source = open_again(file.input.path, file.tree, file.entries, file.state, threads, reading)
-        cutter = Cutter(source, self._formulas, threads)
+        see = partial(self._learner.learn_all, file, learned=learned)
+        cutter = Cutter(source, self._formulas, threads, self._learner.before_cuts, see)
         try:
             clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)
             # A file without events is scanned too: its branches have types.
@@ -199,6 +216,7 @@ class FirstPass:
                             scanner.scan(file, columns, entries, used)
                 if watcher:
                     watcher(stop - start)
+            self._learner.finish(file, source, learned)
         finally:
             self.watch.add_seconds(source.seconds)
             source.close()

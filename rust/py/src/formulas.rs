@@ -287,6 +287,21 @@ impl Formulas {
         whole.select(kept.iter().map(String::as_str)).map(Specs).map_err(raise)
     }
 
+    /// The values of the only new branch that stays: content, offsets of a jagged one, and nulls where there are some.
+    #[pyo3(signature = (columns, threads, entries=None))]
+    fn evaluate<'py>(
+        &self,
+        columns: &Bound<'py, PyAny>,
+        threads: Option<usize>,
+        entries: Entries<'py>,
+    ) -> PyResult<PyEvaluated<'py>> {
+        let py = columns.py();
+        let columns = columns_of(columns, &self.new_reads())?;
+        let table = numbered(columns.table().map_err(raise)?, &entries)?;
+        let masks = self.0.sentinels().find(&table);
+        values(&columns, &self.0, &masks.hide(&table), threads, py)
+    }
+
     /// The steps as a plan has them, and the number of the value of the first new branch.
     fn steps(&self) -> (String, usize) {
         (steps_to_json(&self.0), self.0.defined().first().map_or(0, |defined| defined.slot))

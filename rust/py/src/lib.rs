@@ -29,7 +29,7 @@ mod _rust {
     #[pymodule_export]
     use crate::scan::scan;
     #[pymodule_export]
-    use crate::schedule::{Schedule, parts, shares};
+    use crate::schedule::{Schedule, parts, shares, uniforms};
     #[pymodule_export]
     use crate::shard::{limit, shard};
     #[pymodule_export]
