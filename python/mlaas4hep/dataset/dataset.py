@@ -227,6 +227,22 @@ class Dataset:
         other._plan = Plan(self.specs(), normalize="none", preproc=self._first_pass.preproc)
         return other
 
+    def with_threads(self, threads: int) -> "Dataset":
+        """Return this dataset with passes of so many threads."""
+        other = copy(self)
+        other._threads = resolve_threads(threads)
+        return other
+
+    def __copy__(self) -> "Dataset":
+        other = object.__new__(Dataset)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: what the first pass found, which is made now if it was not before."""
+        plan = self.plan
+        return {**self.__dict__, "_plan": plan, "_watches": [Watch()], "on_events": None}
+
     @property
     def names(self) -> list[str]:
         """Names of the matrix's columns."""
@@ -300,9 +316,37 @@ class Dataset:
         code = part_number(part)
         return sum(int(np.count_nonzero(events.wanted(code))) for events in self._found.events)
 
+    def scheduled(self, part: int | None) -> int:
+        """Return the number of places in passes over a part, by its number: events that are lost keep theirs."""
+        return sum(int(np.count_nonzero(events.scheduled(part))) for events in self._found.events)
+
     def __len__(self) -> int:
         """Return the number of events used."""
         return self.count()
+
+    def arrays(self, part: str | None = None) -> Chunk:
+        """Return all events of a part at once, in the order of mixing.
+
+        Raises
+        ------
+        ParamsError
+            There is no part of this name.
+        ReadError
+            A file is corrupt; the message names file, branch and entries.
+
+        Examples
+        --------
+        >>> import mlaas4hep
+        >>> from importlib.resources import files
+        >>> sample = files("mlaas4hep") / "sample"
+        >>> dataset = mlaas4hep.Dataset([f"{sample}/ttH.root", f"{sample}/ttbar.root"], labels=[1, 0])
+        >>> test = dataset.arrays("test")
+        >>> len(test.data) == len(test.labels) == dataset.count("test")
+        True
+        """
+        asked = Asked(-1, part_number(part), 0, 0, -1, 0)
+        found = next(self.pieces(asked), None)
+        return next(self._prepare(asked, Watch())).chunk() if found is None else found
 
     @property
     def last_pass(self) -> Watch:

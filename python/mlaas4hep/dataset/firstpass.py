@@ -100,6 +100,7 @@ class FirstPass:
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
             self._formulas = compile_for(preproc, branches, self._sentinels)
         self.preproc = preproc
+        self._cuts = tuple(self._formulas.cuts if self._formulas else ())
         self._given = fitting(specs, choice.inputs, self._files) if specs is not None else None
         self._specs = self._given
 
@@ -237,9 +238,16 @@ class FirstPass:
         self.found(watcher)
         return CutFlow(self._cuts, tuple(self._flows))
 
-    @property
-    def _cuts(self) -> tuple[str, ...]:
-        return tuple(self._formulas.cuts if self._formulas else ())
+    def __copy__(self) -> "FirstPass":
+        other = object.__new__(FirstPass)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what was found, which takes no formulas any more."""
+        self.found()
+        self.specs()
+        return {**self.__dict__, "_formulas": None}
 
     def _complete(self, specs: Specs) -> Specs:
         """The specs with entries and parts of each file."""

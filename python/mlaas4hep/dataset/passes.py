@@ -26,7 +26,7 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
     share = Share(sum(stop - start for start, stop in ranges), sum(counts), asked.shard[1])
     size = min(share.size(asked.size) * max(1, asked.window), share.size(-1))
     schedule = _rust.Schedule([stop - start for start, stop in ranges], size, means.seed, asked.epoch, asked.window > 0)
-    done = _skip(schedule, share.limit(asked.skip, asked.piece) // size, len(counts))
+    done = _skip(schedule, share.limit(asked.skip, asked.piece, asked.full) // size, len(counts))
     position = sum(done)
     means.tally.schedule(groups, ranges, done)
     width = (len(means.plan.names),)

@@ -33,9 +33,9 @@ class Share:
         """Return the number of pieces; ``full``: of those that are full in every shard."""
         return self.total // self.world // self.size(size) if full else -(-self._largest // self.size(size))
 
-    def limit(self, number: int, size: int) -> int:
+    def limit(self, number: int, size: int, full: bool = False) -> int:
         """Return the position at which a piece begins, and the one before it ends."""
-        return _rust.limit(number, self.events, self._largest, self.size(size))
+        return _rust.limit(number, self.events, self.events if full else self._largest, self.size(size))
 
     @property
     def _largest(self) -> int:
@@ -95,7 +95,7 @@ def pieces_of(windows: Iterable[Window], size: int, first: int = 0, full: bool =
     number, before = first, None
     for window in windows:
         while number < window.share.pieces(size, full):
-            start, stop = (window.share.limit(at, size) for at in (number, number + 1))
+            start, stop = (window.share.limit(at, size, full) for at in (number, number + 1))
             start = max(start, window.start)
             if stop > window.stop:
                 before = window.rows(start, window.stop).kept().joined(before)

@@ -1,5 +1,6 @@
 """A pass over the files of one stream: their clusters in order, and from them the events that are wanted."""
 
+import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class Stream:
         self._done = 0
         self._reader = reader
         self._coming: Future[Cluster | None] | None = None
+        self._owner = os.getpid()
 
     def prepare(self, events: int) -> None:
         """Begin to read the next cluster, if so many events are more than what is left of this one."""
@@ -101,7 +103,9 @@ class Stream:
         return np.concatenate(lost)
 
     def close(self) -> None:
-        """Close the file that is open."""
+        """Close the file that is open, but in a forked process, which has no thread that reads."""
+        if os.getpid() != self._owner:
+            return
         if self._coming is not None:
             wait([self._coming])
         self._clusters.close()
