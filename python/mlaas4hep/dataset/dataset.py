@@ -345,8 +345,8 @@ class Dataset:
         True
         """
         asked = Asked(-1, part_number(part), 0, 0, -1, 0)
-        found = next(self.pieces(asked), None)
-        return next(self._prepare(asked, Watch())).chunk() if found is None else found
+        found = list(self.pieces(asked))
+        return found[0] if found else next(windows_of(asked, self._means(asked, Watch()))).chunk()
 
     @property
     def last_pass(self) -> Watch:
@@ -434,8 +434,13 @@ class Dataset:
 
     def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Window]:
         """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""
+        means = self._means(asked, watch)
+        tallies.append(means.tally)
+        self._tallies.append(means.tally)
+        yield from windows_of(asked, means)
+
+    def _means(self, asked: Asked, watch: Watch) -> Means:
+        """What a pass is made with."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
         tally = Tally(asked.part, found.events)
-        tallies.append(tally)
-        self._tallies.append(tally)
-        yield from windows_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally))
+        return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally)
