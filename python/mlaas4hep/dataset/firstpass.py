@@ -26,6 +26,7 @@ from mlaas4hep.dataset.stream import open_again
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ParamsError, SourceError, note
+from mlaas4hep.grouping import Groups, by_counter
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import choose_branches
 from mlaas4hep.specs import Specs
@@ -86,6 +87,7 @@ class FirstPass:
         if choice.note:
             note(choice.note)
         self._kept = [branch.name for branch in choice.inputs]
+        self._counters = {branch.name: branch.counted_by for branch in choice.inputs if branch.kind == "jagged"}
         self._inputs = [name for name in self._kept if name not in new]
         if excluded := sorted(set(new) - set(self._kept)):
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
@@ -98,6 +100,10 @@ class FirstPass:
     def entries(self) -> int:
         """Number of events that are used."""
         return sum(file.used for file in self._files)
+
+    def collections(self) -> Groups:
+        """Return the jagged inputs that are one collection, as the files tell."""
+        return by_counter(self._counters)
 
     def specs(self, watcher: Watcher = None) -> Specs:
         """Return the specs: those given, else those of a scan of all files."""

@@ -25,8 +25,7 @@ def chunks_of(asked: Asked, means: Means) -> Generator[Chunk]:
     size = max(1, sum(counts)) if asked.size == -1 else asked.size
     schedule = _rust.Schedule(counts, size, means.seed, asked.epoch, asked.shuffle)
     done = _skip(schedule, asked.skip, len(counts))
-    width = (len(means.plan.names),)
-    fields: dict[str, Field] = {"data": (np.float32, width), "padding_mask": (np.bool_, width), **found.fields}
+    fields: dict[str, Field] = {**means.plan.fields, **found.fields}
     buffers = Buffers(min(size, sum(counts) - sum(done)), fields)
     with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
         streams = [
@@ -41,7 +40,7 @@ def chunks_of(asked: Asked, means: Means) -> Generator[Chunk]:
             for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
                 streams[following].prepare(len(further))  # reads while this one is flattened
                 lost.append(streams[number].fill(places, target))
-            yield Chunk.of(target, np.concatenate(lost))
+            yield Chunk.of(means.plan.gathered(target), np.concatenate(lost))
             del target  # so that its arrays can be used again
 
 
