@@ -49,6 +49,8 @@ pub enum Error {
     MergePreproc,
     #[error("specs cannot be merged: they were made with different sentinels")]
     MergeSentinels,
+    #[error("specs cannot be merged: some were made with weights of the events and some without")]
+    MergeWeights,
     #[error("{what}: line {line}, column {column}: {reason}")]
     Json { what: &'static str, line: usize, column: usize, reason: String },
     #[error("{what}: {place} is {found}; it must be {expected}")]
@@ -87,6 +89,11 @@ pub enum Error {
         "branch '{branch}': the specs have no statistics, which normalize '{normalize}' needs; scan the data again"
     )]
     NoStatistics { branch: String, normalize: &'static str },
+    #[error(
+        "branch '{branch}' has no mean and deviation, which normalize 'standard' needs: values are beyond 1e100, or \
+         weights sum to 0 or less; take 'robust' or 'minmax'"
+    )]
+    NoMean { branch: String },
     #[error("truncate: branch '{branch}' is flat; entries stay by the values of a jagged branch")]
     FlatKey { branch: String },
     #[error("branch '{branch}' is in '{first}' and in '{second}'; it can be in one of them")]
@@ -103,6 +110,10 @@ pub enum Error {
     RowOutside { event: usize, row: i64, available: usize },
     #[error("rows: two events go to row {row}")]
     RowTwice { row: i64 },
+    #[error("weights: there are {found} of them for {expected} events; each event needs one")]
+    WeightCount { found: usize, expected: usize },
+    #[error("weights: that of event {event} is {found}; it must be a finite number, below 1e60 in magnitude")]
+    Weight { event: usize, found: f64 },
     #[error("{what} is {found}; it must be {expected}")]
     Argument { what: &'static str, found: String, expected: &'static str },
     #[error("the threads could not be started: {reason}")]
@@ -144,13 +155,15 @@ impl Error {
             MissingBranch { .. } | WrongKind { .. } | UnknownBranch { .. } | ColumnClash { .. } => Fault::Branch,
             NothingToMerge | MergeBranches { .. } | MergeKinds { .. } | Json { .. } | Field { .. } => Fault::Specs,
             MissingField { .. } | TwoPlaces { .. } | Version { .. } | RangeReversed { .. } => Fault::Specs,
-            MergePreproc | MergeSentinels | NotScanned { .. } | NoStatistics { .. } => Fault::Specs,
+            MergePreproc | MergeSentinels | MergeWeights => Fault::Specs,
+            NotScanned { .. } | NoStatistics { .. } => Fault::Specs,
             Formula { .. } | Overflow { .. } | TooLarge { .. } | Lengths { .. } => Fault::Expression,
             Normalize { .. } | WidthOfFlat { .. } | TooWide { .. } | OutShape { .. } | Argument { .. } => {
                 Fault::Argument
             }
-            FlatKey { .. } | TwoTensors { .. } => Fault::Argument,
+            NoMean { .. } | FlatKey { .. } | TwoTensors { .. } => Fault::Argument,
             RowCount { .. } | RowOutside { .. } | RowTwice { .. } => Fault::Argument,
+            WeightCount { .. } | Weight { .. } => Fault::Argument,
             Threads { .. } | Conversion { .. } => Fault::System,
         }
     }

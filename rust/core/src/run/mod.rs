@@ -224,7 +224,7 @@ mod tests {
 
     fn plan(width: u64) -> Plan {
         let options = Options { pad_value: -9.0, ..of_width(width) };
-        Plan::new(&scan(&table(), &Sentinels::default(), Some(1)).unwrap(), Program::default(), &options).unwrap()
+        Plan::new(&scan(&table(), &Sentinels::default(), None, Some(1)).unwrap(), Program::default(), &options).unwrap()
     }
 
     /// Matrix and mask of four rows, which hold 7 where nothing was written, and the counts of met and pt.
@@ -281,7 +281,7 @@ mod tests {
             let table = Table::new(columns).unwrap();
             let both = [false, true].map(|base| {
                 ONLY_BASE.set(base);
-                let specs = scan(&table, &Sentinels::default(), Some(1)).unwrap();
+                let specs = scan(&table, &Sentinels::default(), None, Some(1)).unwrap();
                 let plan = Plan::new(&specs, Program::default(), &of_width(width)).unwrap();
                 let (mut data, mut mask) = (vec![7.0; events.len() * plan.width()], vec![7; events.len() * plan.width()]);
                 let mut output = Output::new(&mut data, &mut mask, events.len(), plan.width()).unwrap();
