@@ -1,18 +1,20 @@
 """What scan and plan mean, written down in plain NumPy: slow, without Rust, and the oracle of all tests.
 
 Columns stand here in one form only, :class:`Column`; how they lie in memory is not this module's business.
-:func:`scan` and :func:`merge` return ``specs.json``, :func:`run` interprets ``plan.json``; a function is a step's twin.
+:func:`scan` and :func:`merge` return ``specs.json``; :func:`run`, of :mod:`mlaas4hep._reference.matrix`, interprets
+``plan.json``; a function is a step's twin.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep._reference.formulas import STEPS, Formulas, Value, widened
-from mlaas4hep._reference.functions import NARROW, Elementary, Number, convert, elementary, minmax
+from mlaas4hep._reference.formulas import Value
+from mlaas4hep._reference.functions import NARROW, Number
+from mlaas4hep._reference.matrix import Result, evaluate, run
 
 __all__ = ["Column", "Result", "Value", "evaluate", "merge", "promote", "run", "scan"]
 
@@ -190,210 +192,3 @@ def _extreme(choose: Callable[[list[Number]], Number], values: list[Number | Non
 def _sums(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     keys = {key for part in parts for key in part}
     return {key: sum(part.get(key, 0) for part in parts) for key in keys}
-
-
-# The second pass
-
-
-class Result(NamedTuple):
-    """What running a plan gives: matrix, mask, and by branch how many values were cut off or missing.
-
-    ``passed`` tells which of all events are the rows; ``flow``, for each cut, how many events passed it and all
-    before it, whether they were applied or not.
-    """
-
-    data: NDArray[np.float32]
-    padding_mask: Mask
-    truncated: dict[str, int]
-    missing: dict[str, int]
-    passed: Mask
-    flow: list[int]
-
-
-@dataclass(slots=True)
-class Values:
-    """What flows from step to step: all values, which of them are missing, and how many each event has."""
-
-    branch: str
-    type: str
-    values: Array
-    missing: Mask
-    lengths: NDArray[np.int64]
-
-
-@dataclass(slots=True)
-class Block:
-    """The columns of one branch, padded."""
-
-    data: NDArray[np.float32]
-    mask: Mask
-
-
-class Machine:
-    """Runs a plan's steps one after the other; ``state`` and ``formulas`` hold the numbered values between them."""
-
-    def __init__(self, columns: Mapping[str, Column], width: int, training: bool, elementary: Elementary) -> None:
-        """Begin with an empty matrix for the events of ``columns``."""
-        events = next((len(column) for column in columns.values()), 0)
-        self.columns = columns
-        self.training = training
-        self.state: dict[int, Values | Block] = {}
-        self.formulas = Formulas(events, elementary)
-        matrix = np.empty((events, width), np.float32), np.empty((events, width), np.bool_)
-        self.result = Result(*matrix, {}, {}, np.ones(events, np.bool_), [])
-
-    def run(self, step: Mapping[str, Any]) -> None:
-        """Run one step."""
-        if step["op"] in STEPS:
-            self.formulas.run(step)
-        else:
-            MATRIX_STEPS[step["op"]](self, step)
-
-    def load(self, step: Mapping[str, Any]) -> None:
-        """Take a branch in the type of the specs: for a formula, which knows its place, or for the matrix."""
-        name, type_ = step["branch"], step["type"]
-        column = self.columns[name].without(step.get("sentinels", []))
-        if column.kind != step["kind"]:
-            raise ValueError(f"branch {name!r} is {column.kind}, not {step['kind']}")
-        values, absent = converted(column, np.dtype(type_))
-        lengths = np.array([len(at) for at in column.lists()], np.int64)
-        if "at" in step:
-            self.formulas.values[step["out"]] = widened(values, absent, column.kind, lengths, self.formulas.events)
-            return
-        absent |= ~np.isfinite(values)
-        self.state[step["out"]] = Values(name, type_, values, absent, lengths)
-        _count(self.result.missing, name, int(np.count_nonzero(absent)) + column.null_lists())
-
-    def select(self, step: Mapping[str, Any]) -> None:
-        """Let through, and count, the events where a bool is true; :meth:`keep` drops the others."""
-        true = self.formulas.values[step["in"]].repeated(self.formulas.each).values
-        self.result.flow.append(int(np.count_nonzero(self.result.passed & true)))
-        if step["when"] == "always" or self.training:
-            self.result.passed[~true] = False
-
-    def keep(self) -> None:
-        """Go on with the events that passed all cuts."""
-        passed, shape = self.result.passed, (np.count_nonzero(self.result.passed), self.result.data.shape[1])
-        self.columns = {name: column.kept(passed) for name, column in self.columns.items()}
-        self.formulas.keep(passed)
-        self.result = self.result._replace(data=np.empty(shape, np.float32), padding_mask=np.empty(shape, np.bool_))
-
-    def define(self, step: Mapping[str, Any]) -> None:
-        """Take the value of a formula as a branch of the matrix."""
-        value = self.formulas.values[step["in"]]
-        value = value.repeated(self.formulas.each) if value.shape == "constant" else value
-        name, shape, type_ = step["branch"], value.shape, value.type
-        if (shape, type_) != (step["kind"], step["type"]):
-            raise ValueError(f"branch {name!r} is {shape} {type_}, not {step['kind']} {step['type']}")
-        absent = value.missing | ~np.isfinite(value.values)
-        lengths = np.ones(len(value.values), np.int64) if value.lengths is None else value.lengths
-        self.state[step["out"]] = Values(name, type_, value.values, absent, lengths)
-        _count(self.result.missing, name, int(np.count_nonzero(absent)))
-
-    def scale(self, step: Mapping[str, Any]) -> None:
-        """Normalise the values, each by itself, and round them to float32."""
-        taken = self._values(step)
-        if step["normalize"] not in ("none", "minmax"):
-            raise ValueError(f"unknown normalisation {step['normalize']!r}")
-        with np.errstate(all="ignore"):
-            if step["normalize"] == "none":
-                scaled = taken.values.astype(np.float32)
-            else:
-                scaled = minmax(taken.values, taken.type, step["min"], step["max"])
-        self.state[step["out"]] = Values(taken.branch, taken.type, scaled, taken.missing, taken.lengths)
-
-    def pad(self, step: Mapping[str, Any]) -> None:
-        """Give every event the same number of values: the first ones, then padding."""
-        taken, width = self._values(step), step["width"]
-        block = Block(
-            np.full((len(taken.lengths), width), step["value"], np.float32),
-            np.ones((len(taken.lengths), width), np.bool_),
-        )
-        start = 0
-        for event, length in enumerate(taken.lengths):
-            for place in range(min(length, width)):
-                if not taken.missing[start + place]:
-                    block.data[event, place] = taken.values[start + place]
-                    block.mask[event, place] = False
-            start += length
-        self.state[step["out"]] = block
-        _count(self.result.truncated, taken.branch, int(np.maximum(taken.lengths - width, 0).sum()))
-
-    def store(self, step: Mapping[str, Any]) -> None:
-        """Put a branch's columns into the matrix."""
-        block = self.state[step["in"]]
-        if not isinstance(block, Block):
-            raise ValueError("only padded values can be stored")
-        place = slice(step["column"], step["column"] + block.data.shape[1])
-        self.result.data[:, place] = block.data
-        self.result.padding_mask[:, place] = block.mask
-
-    def _values(self, step: Mapping[str, Any]) -> Values:
-        taken = self.state[step["in"]]
-        if not isinstance(taken, Values):
-            raise ValueError(f"{step['op']} takes values that are not padded yet")
-        return taken
-
-
-MATRIX_STEPS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
-    "load": Machine.load,
-    "select": Machine.select,
-    "define": Machine.define,
-    "scale": Machine.scale,
-    "pad": Machine.pad,
-    "store": Machine.store,
-}
-
-
-def run(
-    plan: Mapping[str, Any],
-    columns: Mapping[str, Column],
-    training: bool = True,
-    elementary: Elementary = elementary,
-) -> Result:
-    """Interpret a plan, as it stands in ``plan.json``, on columns in memory.
-
-    ``elementary(name, *arrays)`` computes elementary functions. Formulas raise ``OverflowError(event)`` and, where
-    lists differ in length, ``ValueError(event)``.
-    """
-    if plan["version"] != 1:
-        raise ValueError(f"a plan of version {plan['version']}, not 1")
-    machine = Machine(columns, len(plan["columns"]), training, elementary)
-    steps = plan["steps"]
-    last = max((number for number, step in enumerate(steps) if step["op"] == "select"), default=None)
-    for number, step in enumerate(steps):
-        machine.run(step)
-        if number == last:
-            machine.keep()
-    return machine.result
-
-
-def evaluate(
-    steps: Sequence[Mapping[str, Any]],
-    slot: int,
-    columns: Mapping[str, Column],
-    elementary: Elementary = elementary,
-) -> Value:
-    """Run the steps of formulas, and return what a slot holds; every load is one for a formula."""
-    machine = Machine(columns, 0, True, elementary)
-    for step in steps:
-        machine.run({"at": None, **step})
-    return machine.formulas.values[slot]
-
-
-def converted(column: Column, target: np.dtype[Any]) -> tuple[Array, Mask]:
-    """Return all values in the type of the specs, and which of them have none there: those are 0.
-
-    NaN and infinities are values of float types only.
-    """
-    values, null = column.flattened()
-    if target.kind == "f":
-        return np.where(null, 0, convert(values, target)), null
-    null |= ~np.isfinite(values)
-    return convert(np.where(null, np.zeros((), values.dtype), values), target), null
-
-
-def _count(counts: dict[str, int], name: str, number: int) -> None:
-    """Note how many there are, where there are any."""
-    if number:
-        counts[name] = number

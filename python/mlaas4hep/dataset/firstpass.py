@@ -31,6 +31,7 @@ from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.dataset.weighing import check_lines
 from mlaas4hep.errors import ParamsError, SourceError, note
+from mlaas4hep.grouping import Groups, by_counter
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import choose_branches
 from mlaas4hep.specs import Specs
@@ -95,6 +96,7 @@ class FirstPass:
         if choice.note:
             note(choice.note)
         self._kept = [branch.name for branch in choice.inputs]
+        self._counters = {branch.name: branch.counted_by for branch in choice.inputs if branch.kind == "jagged"}
         self._inputs = [name for name in self._kept if name not in new]
         if excluded := sorted(set(new) - set(self._kept)):
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
@@ -113,6 +115,10 @@ class FirstPass:
     def targets(self) -> Sequence[str]:
         """What a regression learns."""
         return self._wanted.targets
+
+    def collections(self) -> Groups:
+        """Return the jagged inputs that are one collection, as the files tell."""
+        return by_counter(self._counters)
 
     def specs(self, watcher: Watcher = None) -> Specs:
         """Return the specs: those given, else those of a scan of all files."""

@@ -29,11 +29,10 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
     done = _skip(schedule, share.limit(asked.skip, asked.piece, asked.full) // size, len(counts))
     position = sum(done)
     means.tally.schedule(groups, ranges, done)
-    width = (len(means.plan.names),)
-    fields: dict[str, Field] = {"data": (np.float32, width), "padding_mask": (np.bool_, width), **found.fields}
+    fields: dict[str, Field] = {**means.plan.fields, **found.fields}
     buffers = Buffers(min(size, share.events - position), fields)
     if position == share.events:
-        yield Window(buffers.target(0), np.zeros(0, np.int64), position, share)
+        yield Window(buffers.target(0), np.zeros(0, np.int64), position, share, means.plan)
     with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
         streams = [
             Stream(group, part, means, reader, number, len(groups), start + skipped, stop)
@@ -47,7 +46,7 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
             for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
                 streams[following].prepare(len(further))  # reads while this one is flattened
                 lost.append(streams[number].fill(places, target))
-            window = Window(target, np.sort(np.concatenate(lost)), position, share)
+            window = Window(target, np.sort(np.concatenate(lost)), position, share, means.plan)
             means.tally.leave(window.outside(asked.piece, asked.skip, asked.full))
             yield window
             position += rows
