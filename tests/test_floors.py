@@ -26,6 +26,7 @@ FLOORS = [
         "reading",
         "sentinels",
         "threads",
+        "widths",
     },
     {"formulas", "sources", "specs", "plan"},
     {"dataset", "export", "overview", "read"},
