@@ -32,6 +32,7 @@ FLOORS = [
         "tensors",
         "threads",
         "weights",
+        "widths",
     },
     {"formulas", "sources", "specs", "plan", "treatment"},
     {"dataset", "export", "overview", "read"},

@@ -57,7 +57,7 @@ class Learner:
 
     def without_reading(self) -> Found:
         """Return what follows from entries and files alone."""
-        return self.found([self._by_entries(file) for file in self._files])
+        return self.found([self.unread(file) for file in self._files])
 
     def begin(self, file: File) -> Learned:
         """Begin with a file, whose events are all cut until they are learned."""
@@ -110,7 +110,7 @@ class Learner:
         self._division.check_seen()
         return Found(labels, events, left_out)
 
-    def _by_entries(self, file: File) -> Learned:
+    def unread(self, file: File) -> Learned:
         """What is known of the events of a file by their entries alone."""
         learned = Learned.of(file, self._wanted, CUT)
         for start in range(0, file.used, BLOCK):

@@ -61,3 +61,10 @@ class Wanted:
     def compares(self) -> bool:
         """Whether events of equal identifiers must be told apart, since parts do not follow from these."""
         return self.split_by is not None and len(self.identifier) > 0
+
+    @property
+    def made_with(self) -> list[object]:
+        """What the specs of a file follow from, besides the file and its events: values of JSON."""
+        weights = [self.weights.by, self.weights.negative] if self.weights.by is not None else None
+        chosen = [self.label, list(self.targets), weights]
+        return [self.preproc.hash, self.sentinels, *chosen, self.reading.key]
