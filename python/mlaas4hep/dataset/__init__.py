@@ -3,5 +3,6 @@
 from mlaas4hep.dataset.badfiles import BadFile, lost
 from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.dataset import PARTS, Chunk, Dataset
+from mlaas4hep.dataset.folds import Folds, Predicted, Predictions
 
-__all__ = ["PARTS", "BadFile", "Chunk", "CutFlow", "Dataset", "lost"]
+__all__ = ["PARTS", "BadFile", "Chunk", "CutFlow", "Dataset", "Folds", "Predicted", "Predictions", "lost"]

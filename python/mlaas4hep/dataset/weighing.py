@@ -125,7 +125,7 @@ class Weigher:
                 yield np.full(len(weights), line), np.maximum(weights, 0) if drops else weights
 
         sums = exact_sums(groups, inputs)
-        read = {file.input.line for file, one in zip(self._files, learned, strict=True) if len(one.parts)}
+        read = {line for line, one in zip(self._lines, learned, strict=True) if len(one.parts) and not one.lost}
         for line in sorted(read):
             if not sums[line] > 0:
                 names = [str(file.input) for file in self._files if file.input.line == line]
