@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,10 @@ class Quantity:
     def __str__(self) -> str:
         """Return what it is, as messages name it."""
         return f"branch {self.text!r}" if self.alone else f"formula {self.text!r}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the compiled formula behind: who gets what a first pass found reads nothing more of it."""
+        return Quantity, (self.role, self.text, self.alone, None, self.sentinels, self.threads)
 
     @property
     def reads(self) -> list[str]:
