@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlaas4hep.dataset.byclass import Positions
 from mlaas4hep.dataset.division import SAMPLING, Division, Identity
 from mlaas4hep.dataset.events import CUT, DROPPED, LEFT_OUT, LOST, Events
 from mlaas4hep.dataset.files import File
@@ -23,9 +24,6 @@ __all__ = ["Learner"]
 
 BLOCK = 2**22
 """Events that are told their parts at once, which takes nine bytes of each."""
-
-Positions = Sequence[NDArray[np.integer[Any]] | int | None]
-"""The positions of the labels of each file: of each event, one for all, or None without labels."""
 
 
 class Learner:
@@ -171,7 +169,7 @@ class Learner:
         if lacking := left_out - self._without_label(learned):
             names = ", ".join(self._wanted.targets)
             note(f"{lacking} events are left out, because a target is missing: {names}")
-            if not any(one.used.any() for one in learned):
+            if not any(one.used_of(slice(None)).any() for one in learned):
                 raise ParamsError(f"targets: no event has all of them: {names}")
         if outside := sum(one.outside for one in learned):
             names = ", ".join(one.text for one in self._quantities.spectrum)
