@@ -125,6 +125,7 @@ def test_public_names() -> None:
         "Chunk",
         "Dataset",
         "Flat",
+        "Loader",
         "Plan",
         "Preprocessing",
         "Reading",

@@ -3,7 +3,7 @@
 from importlib.metadata import version as _version
 
 from mlaas4hep import errors
-from mlaas4hep.dataset import Chunk, Dataset
+from mlaas4hep.dataset import Chunk, Dataset, Loader
 from mlaas4hep.formulas import evaluate, select
 from mlaas4hep.plan import Flat, Plan, flatten
 from mlaas4hep.preproc import Preprocessing
@@ -16,6 +16,7 @@ __all__ = [
     "Chunk",
     "Dataset",
     "Flat",
+    "Loader",
     "Plan",
     "Preprocessing",
     "Reading",

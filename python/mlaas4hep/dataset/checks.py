@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 from mlaas4hep.errors import ParamsError, SourceError, SpecsError
 from mlaas4hep.specs import Specs
 
-__all__ = ["PARTS", "for_each", "given_specs", "names_of", "naming", "part_number", "skips", "whole"]
+__all__ = [
+    "PARTS",
+    "for_each",
+    "given_specs",
+    "names_of",
+    "naming",
+    "part_number",
+    "shard_of",
+    "skips",
+    "whole",
+    "window_of",
+]
 
 PARTS = ("train", "validation", "test")
 
@@ -54,6 +65,29 @@ def part_number(part: str | None) -> int | None:
     if part not in PARTS:
         raise ParamsError(f"part is {part!r}; it must be 'train', 'validation', 'test' or None")
     return PARTS.index(part)
+
+
+def window_of(shuffle: object) -> int:
+    """Return how many chunks are permuted together; 0: the order of mixing stays."""
+    if isinstance(shuffle, (bool, np.bool_)):
+        return int(shuffle)
+    if not isinstance(shuffle, (int, np.integer)) or not 1 <= shuffle < 2**31:
+        raise ParamsError(
+            f"shuffle is {shuffle!r}; it must be True, False, or how many neighbouring chunks are shuffled together, a "
+            "whole number of at least 1"
+        )
+    return int(shuffle)
+
+
+def shard_of(shard: object) -> tuple[int, int]:
+    """Return rank and world of a reader; None: there is one reader, which gets everything."""
+    if shard is None:
+        return 0, 1
+    pair = tuple(shard) if isinstance(shard, (tuple, list)) else ()
+    whole_numbers = all(isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in pair)
+    if len(pair) != 2 or not whole_numbers or not 0 <= pair[0] < pair[1] < 2**31:
+        raise ParamsError(f"shard is {shard!r}; it must be (rank, world), whole numbers with 0 <= rank < world")
+    return int(pair[0]), int(pair[1])
 
 
 def for_each(path: str, events: int, value: int, dtype: type[np.number[Any]]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What cuts did to the events of every file: the ledger of a job."""
+"""What cuts did to the events of every file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +8,12 @@ import numpy as np
 
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.events import DROPPED, Events
+from mlaas4hep.dataset.table import aligned, short
 from mlaas4hep.errors import ParamsError, SourceError
 
 __all__ = ["CutFlow", "FileFlow", "check_survivors", "with_dropped"]
 
 FILES_SHOWN = 4
-LONGEST = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class CutFlow:
         """Return the lines of a table: events read, and those that pass each cut, in all and of few files by file."""
         columns = [self.total, *self.files] if 1 < len(self.files) <= FILES_SHOWN else [self.total]
         lines = [
-            ["Cut", *(_short(column.file) for column in columns)],
+            ["Cut", *(short(column.file) for column in columns)],
             ["read", *(f"{column.read:,}" for column in columns)],
         ]
         for number, cut in enumerate(self.cuts):
@@ -71,11 +71,7 @@ class CutFlow:
 
     def table(self) -> str:
         """Return the table as a text."""
-        rows = self.rows()
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        pad = [str.ljust, *([str.rjust] * (len(widths) - 1))]
-        lines = ["  ".join(fit(cell, width) for fit, cell, width in zip(pad, row, widths, strict=True)) for row in rows]
-        return "\n".join(line.rstrip() for line in lines)
+        return aligned(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -104,11 +100,6 @@ def check_survivors(flow: CutFlow, labels: Sequence[object], bad: BadFiles) -> N
             raise ParamsError(f"label {label!r} has no events: its files were skipped: {bad}")
         if not any(one.survived for one in of_label):
             raise ParamsError(f"label {label!r} has no event that passes the cuts:\n{flow.table()}")
-
-
-def _short(file: str) -> str:
-    name = file if len(file) <= LONGEST else file.rsplit("/", 1)[-1]
-    return name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}"
 
 
 def _share(passed: int, read: int) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from copy import copy
 from functools import partial
 from time import perf_counter
@@ -16,8 +17,10 @@ from mlaas4hep.dataset.checks import (
     names_of,
     naming,
     part_number,
+    shard_of,
     skips,
     whole,
+    window_of,
 )
 from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
@@ -25,9 +28,12 @@ from mlaas4hep.dataset.events import DROPPED
 from mlaas4hep.dataset.firstpass import FirstPass
 from mlaas4hep.dataset.folds import Folds
 from mlaas4hep.dataset.found import Found
+from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
-from mlaas4hep.dataset.passes import chunks_of
+from mlaas4hep.dataset.passes import windows_of
+from mlaas4hep.dataset.pieces import Window, pieces_of
 from mlaas4hep.dataset.readahead import read_ahead
+from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import note
@@ -177,6 +183,7 @@ class Dataset:
             self._first_pass = FirstPass(self.inputs, wanted, given)
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
+        self._tallies: list[Tally] = []
         self.on_events: Callable[[int], None] | None = None
         if len(self.inputs) > self._max_open:
             chains = "the files of one label" if labels is not None and not isinstance(labels, str) else "they"
@@ -260,8 +267,24 @@ class Dataset:
     def _with(self, first_pass: FirstPass) -> "Dataset":
         """This dataset with the events that another pass found."""
         other = copy(self)
-        other._plan, other._first_pass, other._watches = self.plan, first_pass, [Watch()]
+        other._plan, other._first_pass, other._watches, other._tallies = self.plan, first_pass, [Watch()], []
         return other
+
+    def with_threads(self, threads: int) -> "Dataset":
+        """Return this dataset with passes of so many threads."""
+        other = copy(self)
+        other._threads = resolve_threads(threads)
+        return other
+
+    def __copy__(self) -> "Dataset":
+        other = object.__new__(Dataset)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: what the first pass found, which is made now if it was not before."""
+        plan = self.plan
+        return {**self.__dict__, "_plan": plan, "_watches": [Watch()], "on_events": None}
 
     @property
     def names(self) -> list[str]:
@@ -314,6 +337,14 @@ class Dataset:
         return self._first_pass.cutflow(self.on_events)
 
     @property
+    def ledger(self) -> Ledger:
+        """What became of every event: of each file how many were found, cut, put into parts, and delivered so far."""
+        accounts = self._first_pass.accounts(self.on_events)
+        known = {account.file for account in accounts}
+        unopened = [bad.file for bad in self.bad_files if bad.file not in known]
+        return Ledger.of(accounts, unopened, [tally.delivery for tally in self._tallies])
+
+    @property
     def bad_files(self) -> tuple[BadFile, ...]:
         """The files that were skipped because they cannot be read, so far, with the reason and how much is lost."""
         return tuple(self._first_pass.bad.found.values())
@@ -328,9 +359,37 @@ class Dataset:
         code = part_number(part)
         return sum(int(np.count_nonzero(events.wanted(code))) for events in self._found.events)
 
+    def scheduled(self, part: int | None) -> int:
+        """Return the number of places in passes over a part, by its number: events that are lost keep theirs."""
+        return sum(int(np.count_nonzero(events.scheduled(part))) for events in self._found.events)
+
     def __len__(self) -> int:
         """Return the number of events used."""
         return self.count()
+
+    def arrays(self, part: str | None = None) -> Chunk:
+        """Return all events of a part at once, in the order of mixing.
+
+        Raises
+        ------
+        ParamsError
+            There is no part of this name.
+        ReadError
+            A file is corrupt; the message names file, branch and entries.
+
+        Examples
+        --------
+        >>> import mlaas4hep
+        >>> from importlib.resources import files
+        >>> sample = files("mlaas4hep") / "sample"
+        >>> dataset = mlaas4hep.Dataset([f"{sample}/ttH.root", f"{sample}/ttbar.root"], labels=[1, 0])
+        >>> test = dataset.arrays("test")
+        >>> len(test.data) == len(test.labels) == dataset.count("test")
+        True
+        """
+        asked = Asked(-1, part_number(part), 0, 0, -1, 0)
+        found = next(self.pieces(asked), None)
+        return next(self._prepare(asked, Watch())).chunk() if found is None else found
 
     @property
     def last_pass(self) -> Watch:
@@ -346,7 +405,14 @@ class Dataset:
         return total
 
     def chunks(
-        self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True, skip: int = 0
+        self,
+        size: int,
+        part: str | None = None,
+        *,
+        epoch: int = 0,
+        shuffle: bool | int = True,
+        skip: int = 0,
+        shard: tuple[int, int] | None = None,
     ) -> Generator[Chunk]:
         """Make a pass over a part, in chunks; the next one is prepared in the background.
 
@@ -363,37 +429,56 @@ class Dataset:
         epoch
             With the seed it decides the order within chunks.
         shuffle
-            False keeps the order of mixing within chunks.
+            True shuffles within chunks, False keeps the order of mixing. A whole number n shuffles n neighbouring
+            chunks together, as one of n times the size; up to two times n chunks are in memory then.
         skip
             So many chunks are left out at the beginning, without being read or flattened: an interrupted pass goes on
             where it was, with the same bits. There may be fewer: then nothing comes.
+        shard
+            ``(rank, world)``: of ``world`` readers this one is number ``rank``, from 0, and gets its own contiguous
+            range of each file's events. The readers' events are disjoint and complete, their numbers differ by at most
+            one, and all get the same number of chunks: the last is empty where there are fewer events than chunks.
 
         Raises
         ------
+        ParamsError
+            An argument is wrong.
         ReadError
             A file is corrupt; the message names file, branch and entries.
         """
         size = -1 if size == -1 else whole("chunk size", size, 1, 2**48)
         epoch = whole("epoch", epoch, 0, 2**63)
         skip = whole("skip", skip, 0, 2**62)
-        return self._consume(Asked(size, part_number(part), epoch, bool(shuffle), skip))
+        asked = Asked(size, part_number(part), epoch, window_of(shuffle), size, skip, shard_of(shard))
+        return self.pieces(asked)
 
-    def _consume(self, asked: Asked) -> Generator[Chunk]:
-        """Hand out what a background thread prepares, and watch the time."""
+    def pieces(self, asked: Asked) -> Generator[Chunk]:
+        """Hand out the pieces of what a background thread prepares, and watch the time."""
         watch = Watch()
         self._watches.append(watch)
+        tallies: list[Tally] = []  # one, from when the pass is scheduled
         begin = perf_counter()
-        for chunk in read_ahead(self._prepare(asked, watch)):
-            watch.waiting += perf_counter() - begin
-            watch.events += len(chunk.data)
-            yield chunk
-            begin = perf_counter()
+        try:
+            with closing(read_ahead(self._prepare(asked, watch, tallies))) as windows:
+                for chunk in pieces_of(windows, asked.piece, asked.skip, asked.full):
+                    watch.waiting += perf_counter() - begin
+                    watch.events += len(chunk.data)
+                    tallies[0].deliver(chunk.file)
+                    yield chunk
+                    begin = perf_counter()
+            tallies[0].check()
+        finally:
+            for tally in tallies:
+                tally.end()
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
-            where = f" (in chunk {asked.skip} and those behind it)" if asked.skip else ""
+            where = " (in what was left of the pass)" if asked.skip else ""
             note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
 
-    def _prepare(self, asked: Asked, watch: Watch) -> Generator[Chunk]:
-        """Prepare chunks, in the background; the plan is compiled there too, since that may take a scan."""
+    def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Window]:
+        """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
-        yield from chunks_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch))
+        tally = Tally(asked.part, found.events)
+        tallies.append(tally)
+        self._tallies.append(tally)
+        yield from windows_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally))

@@ -24,6 +24,7 @@ from mlaas4hep.dataset.folding import Folding, fold
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.learned import Learned
 from mlaas4hep.dataset.learning import Learner
+from mlaas4hep.dataset.ledger import Account, accounts_of
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
 from mlaas4hep.dataset.quantities import FOLDS, Quantities, Quantity, quantity_of
 from mlaas4hep.dataset.scanning import Scanner
@@ -103,6 +104,7 @@ class FirstPass:
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
             self._formulas = compile_for(preproc, branches, self._sentinels)
         self.preproc = preproc
+        self._cuts = tuple(self._formulas.cuts if self._formulas else ())
         self._given = fitting(specs, choice.inputs, self._files) if specs is not None else None
         self._specs = self._given
 
@@ -182,6 +184,7 @@ class FirstPass:
         if self._found is None:
             self._found = self._learner.found(learned)
         self._flows = [with_dropped(*pair) for pair in zip(self._flows, self._found.events, strict=True)]
+        self.accounts()  # whose sums must agree
         if scanner is not None:
             self._specs = self._complete(scanner.specs())
 
@@ -227,12 +230,13 @@ class FirstPass:
         return learned
 
     def _flow(self, file: File, cutter: Cutter, learned: Learned) -> FileFlow:
-        """What became of the events of a file, which must be what was learned of them."""
+        """What became of the events of a file."""
         left_out = int(np.count_nonzero(learned.parts == LEFT_OUT))
-        flow = FileFlow(str(file.input), file.used, tuple(cutter.passed.tolist()), left_out)
-        if flow.survived != np.count_nonzero(learned.parts != CUT):
-            raise AssertionError(f"{file.input.path}: {flow} does not fit the events that were kept")
-        return flow
+        return FileFlow(str(file.input), file.used, tuple(cutter.passed.tolist()), left_out)
+
+    def accounts(self, watcher: Watcher = None) -> tuple[Account, ...]:
+        """Return what became of the events of every file; ``LedgerError`` where the sums do not agree."""
+        return accounts_of(self._files, self.found(watcher).events, self._flows)
 
     def cutflow(self, watcher: Watcher = None) -> CutFlow:
         """Return what the cuts did to the events of every file."""
@@ -264,6 +268,17 @@ class FirstPass:
     @property
     def _cuts(self) -> tuple[str, ...]:
         return tuple(self._formulas.cuts if self._formulas else ())
+
+    def __copy__(self) -> "FirstPass":
+        other = object.__new__(FirstPass)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what was found, which takes no formulas any more."""
+        self.found()
+        self.specs()
+        return {**self.__dict__, "_formulas": None}
 
     def _complete(self, specs: Specs) -> Specs:
         """The specs with entries and parts of each file."""

@@ -46,7 +46,7 @@ class Found:
         """
         files = self.events
         if len(files) <= max_open:
-            return [[events] for events in files if events.wanted(part).any()]
+            return [[events] for events in files if events.scheduled(part).any()]
         order = next(_rust.Schedule([len(files)], len(files), seed, 0, True))[0][3]
         label = {events.number: events.labels if isinstance(events.labels, int) else MISSING for events in files}
         chained = sorted((files[index] for index in order), key=lambda events: label[events.number])

@@ -49,6 +49,8 @@ pub enum Error {
     MergePreproc,
     #[error("specs cannot be merged: they were made with different sentinels")]
     MergeSentinels,
+    #[error("specs cannot be merged: some were made with weights of the events and some without")]
+    MergeWeights,
     #[error("{what}: line {line}, column {column}: {reason}")]
     Json { what: &'static str, line: usize, column: usize, reason: String },
     #[error("{what}: {place} is {found}; it must be {expected}")]
@@ -89,6 +91,10 @@ pub enum Error {
     RowOutside { event: usize, row: i64, available: usize },
     #[error("rows: two events go to row {row}")]
     RowTwice { row: i64 },
+    #[error("weights: there are {found} of them for {expected} events; each event needs one")]
+    WeightCount { found: usize, expected: usize },
+    #[error("weights: that of event {event} is {found}; it must be a finite number, below 1e60 in magnitude")]
+    Weight { event: usize, found: f64 },
     #[error("{what} is {found}; it must be {expected}")]
     Argument { what: &'static str, found: String, expected: &'static str },
     #[error("the threads could not be started: {reason}")]
@@ -130,12 +136,13 @@ impl Error {
             MissingBranch { .. } | WrongKind { .. } | UnknownBranch { .. } | ColumnClash { .. } => Fault::Branch,
             NothingToMerge | MergeBranches { .. } | MergeKinds { .. } | Json { .. } | Field { .. } => Fault::Specs,
             MissingField { .. } | TwoPlaces { .. } | Version { .. } | RangeReversed { .. } => Fault::Specs,
-            MergePreproc | MergeSentinels | NotScanned { .. } => Fault::Specs,
+            MergePreproc | MergeSentinels | MergeWeights | NotScanned { .. } => Fault::Specs,
             Formula { .. } | Overflow { .. } | TooLarge { .. } | Lengths { .. } => Fault::Expression,
             Normalize { .. } | WidthOfFlat { .. } | TooWide { .. } | OutShape { .. } | Argument { .. } => {
                 Fault::Argument
             }
             RowCount { .. } | RowOutside { .. } | RowTwice { .. } => Fault::Argument,
+            WeightCount { .. } | Weight { .. } => Fault::Argument,
             Threads { .. } | Conversion { .. } => Fault::System,
         }
     }

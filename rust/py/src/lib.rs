@@ -11,6 +11,7 @@ mod pool;
 mod root;
 mod scan;
 mod schedule;
+mod shard;
 mod specs;
 
 #[pymodule]
@@ -29,6 +30,8 @@ mod _rust {
     use crate::scan::scan;
     #[pymodule_export]
     use crate::schedule::{Schedule, parts, shares, uniforms};
+    #[pymodule_export]
+    use crate::shard::{limit, shard};
     #[pymodule_export]
     use crate::specs::{Specs, promoted};
 }

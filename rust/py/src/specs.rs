@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mlaas4hep_core::schema::{DType, Kind, TypeSet};
 use mlaas4hep_core::sentinel::Sentinels;
-use mlaas4hep_core::specs::{BranchSpecs, Number, Parts};
+use mlaas4hep_core::specs::{BranchSpecs, Number, Parts, Statistics};
 use mlaas4hep_core::{Result, specs as core};
 use pyo3::prelude::*;
 
@@ -50,6 +50,10 @@ pub(crate) fn sentinels_of(given: PySentinels) -> PyResult<Sentinels> {
 impl Specs {
     fn names(&self, kind: Kind) -> Vec<&str> {
         self.0.of_kind(kind).map(|(name, _)| name).collect()
+    }
+
+    fn statistics(&self) -> impl Iterator<Item = (&str, &Statistics)> {
+        self.0.branches().filter_map(|(name, branch)| Some((name, branch.statistics.as_ref()?)))
     }
 
     fn bounds(&self, pick: impl Fn((Number, Number)) -> Number) -> BTreeMap<&str, Option<PyNumber>> {
@@ -135,6 +139,43 @@ impl Specs {
         let counted = self.0.branches().filter_map(|(name, branch)| Some((name, branch.counts?)));
         let by_key = |c: core::Counts| [("values", c.values), ("nulls", c.nulls), ("nan", c.nan), ("inf", c.infinite)];
         counted.map(|(name, counts)| (name, by_key(counts).into())).collect()
+    }
+
+    /// The mean of each branch with statistics.
+    #[getter]
+    fn mean(&self) -> BTreeMap<&str, Option<f64>> {
+        self.statistics().map(|(name, found)| (name, found.mean())).collect()
+    }
+
+    /// The standard deviation of each branch with statistics.
+    #[getter]
+    fn std(&self) -> BTreeMap<&str, Option<f64>> {
+        self.statistics().map(|(name, found)| (name, found.deviation())).collect()
+    }
+
+    /// A quantile of a branch's values.
+    fn quantile(&self, name: &str, q: f64) -> PyResult<Option<f64>> {
+        let branch = self.0.branch(name).map_err(raise)?;
+        Ok(branch.statistics.as_ref().and_then(|found| found.quantile(q)))
+    }
+
+    /// A quantile of a branch's lengths.
+    fn length_quantile(&self, name: &str, q: f64) -> PyResult<Option<u64>> {
+        let branch = self.0.branch(name).map_err(raise)?;
+        Ok(branch.statistics.as_ref().and_then(|found| found.length_quantile(q)))
+    }
+
+    /// How many lists of a branch there are of each length; nothing where that is not known.
+    fn lengths(&self, name: &str) -> PyResult<Option<BTreeMap<i64, u64>>> {
+        let branch = self.0.branch(name).map_err(raise)?;
+        let lengths = branch.statistics.as_ref().and_then(Statistics::lengths);
+        Ok(lengths.map(|lengths| lengths.iter().collect()))
+    }
+
+    /// Whether mean and deviation count events with weights.
+    #[getter]
+    fn weighted(&self) -> bool {
+        self.0.weighted()
     }
 
     #[getter]

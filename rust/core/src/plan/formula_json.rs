@@ -210,7 +210,14 @@ mod tests {
             |text: &str, training| Cut { formula: text.to_owned(), name: text.to_owned(), training, ..Cut::default() };
         let (program, _) = compile(&schema, &[new], &[cut("n >= 2", false), cut("True", true)]).unwrap();
         let range = Some((Number::Float(0.0), Number::Float(2.0)));
-        let branch = |kind, dtype, width| BranchSpecs { kind, types: TypeSet::of(dtype), width, range, counts: None };
+        let branch = |kind, dtype, width| BranchSpecs {
+            kind,
+            types: TypeSet::of(dtype),
+            width,
+            range,
+            counts: None,
+            statistics: None,
+        };
         let branches: BTreeMap<String, BranchSpecs> = [
             ("a".to_owned(), branch(Kind::Flat, DType::Float64, 1)),
             ("x".to_owned(), branch(Kind::Jagged, DType::Float32, 2)),

@@ -184,7 +184,7 @@ mod tests {
     fn plan(width: u64) -> Plan {
         let widths = [("pt".to_owned(), width)].into();
         let options = Options { pad_value: -9.0, widths, ..Options::default() };
-        Plan::new(&scan(&table(), &Sentinels::default(), Some(1)).unwrap(), Program::default(), &options).unwrap()
+        Plan::new(&scan(&table(), &Sentinels::default(), None, Some(1)).unwrap(), Program::default(), &options).unwrap()
     }
 
     /// Matrix and mask of four rows, which hold 7 where nothing was written, and the counts of met and pt.
@@ -241,7 +241,7 @@ mod tests {
             let table = Table::new(columns).unwrap();
             let both = [false, true].map(|base| {
                 ONLY_BASE.set(base);
-                let specs = scan(&table, &Sentinels::default(), Some(1)).unwrap();
+                let specs = scan(&table, &Sentinels::default(), None, Some(1)).unwrap();
                 let options = Options { widths: [("pt".to_owned(), width)].into(), ..Options::default() };
                 let plan = Plan::new(&specs, Program::default(), &options).unwrap();
                 let (mut data, mut mask) = (vec![7.0; events.len() * plan.width()], vec![7; events.len() * plan.width()]);

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::statistics_json::{statistics_of, statistics_to_json};
 use super::{BranchSpecs, Counts, Number, Parts, Specs};
 use crate::error::{Error, Result};
 use crate::schema::{DType, Kind, Schema, TypeSet};
 use crate::sentinel::Sentinels;
 
-const WHAT: &str = "specs";
+pub(super) const WHAT: &str = "specs";
 const VERSION: u64 = 1;
 
 impl Specs {
@@ -59,7 +60,10 @@ impl Specs {
             ("reads", reads),
             ("sentinels", sentinels),
         ];
-        for (key, map) in maps {
+        if self.weighted {
+            object["weighted"] = true.into();
+        }
+        for (key, map) in maps.into_iter().chain(statistics_to_json(self)) {
             if !map.is_empty() {
                 object[key] = map.into();
             }
@@ -88,7 +92,8 @@ impl Specs {
         let untyped = !fields.map.contains_key("types");
         let (preproc, reads, sentinels) = (fields.preproc()?, fields.reads()?, fields.sentinels()?);
         let (selected, bad_files) = (fields.selected()?, fields.bad_files()?);
-        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, bad_files })
+        let weighted = fields.weighted()?;
+        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, weighted, bad_files })
     }
 }
 
@@ -179,6 +184,11 @@ impl<'a> Fields<'a> {
         Ok(Some(hash.to_owned()))
     }
 
+    fn weighted(&self) -> Result<bool> {
+        let Some(value) = self.map.get("weighted") else { return Ok(false) };
+        value.as_bool().ok_or_else(|| Error::field(WHAT, "key 'weighted'", value, "true or false"))
+    }
+
     fn bad_files(&self) -> Result<BTreeMap<String, (String, Option<u64>)>> {
         let Some(value) = self.map.get("bad_files") else { return Ok(BTreeMap::new()) };
         let one = |bad: &Value| {
@@ -231,7 +241,8 @@ impl<'a> Fields<'a> {
             Kind::Flat => 1,
             Kind::Jagged => whole(self.of_branch("jdim", name)?, || format!("'{name}' in 'jdim'"))?,
         };
-        Ok(BranchSpecs { kind, types, width, range, counts: self.counts(name)? })
+        let statistics = statistics_of(self.map, name, kind, range)?;
+        Ok(BranchSpecs { kind, types, width, range, counts: self.counts(name)?, statistics })
     }
 
     fn bound(&self, key: &str, name: &str, dtype: DType) -> Result<Option<Number>> {

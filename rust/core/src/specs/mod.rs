@@ -1,13 +1,22 @@
 //! What the scan learned of each branch; mergeable across chunks, files and machines in any order.
 
+mod bins;
 mod json;
+pub(crate) mod lengths;
+pub(crate) mod moments;
 mod number;
+pub(crate) mod sketch;
+mod statistics;
+mod statistics_json;
 
 use std::collections::BTreeMap;
 
+pub use bins::Bins;
 pub(crate) use json::{NUMBERS, sentinels_from_json};
+pub use moments::Moments;
 pub use number::Number;
 pub(crate) use number::{larger, smaller};
+pub use statistics::Statistics;
 
 use crate::error::{Error, Result, hint};
 use crate::schema::{DType, Kind, Schema, TypeSet};
@@ -39,7 +48,7 @@ impl Counts {
 }
 
 /// What is known of one branch.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BranchSpecs {
     /// Flat or jagged.
     pub kind: Kind,
@@ -51,6 +60,8 @@ pub struct BranchSpecs {
     pub range: Option<(Number, Number)>,
     /// Absent in specs of the original.
     pub counts: Option<Counts>,
+    /// How values and lengths are distributed; absent in specs of the original.
+    pub statistics: Option<Statistics>,
 }
 
 impl BranchSpecs {
@@ -68,6 +79,7 @@ impl BranchSpecs {
             width: self.width.max(other.width),
             range: smaller(min, other_min).zip(larger(max, other_max)),
             counts: self.counts.zip(other.counts).map(|(left, right)| left.plus(right)),
+            statistics: self.statistics.as_ref().zip(other.statistics.as_ref()).map(|(left, right)| left.merged(right)),
         }
     }
 }
@@ -91,6 +103,8 @@ pub struct Specs {
     reads: Schema,
     /// Numbers that stood for a missing value.
     sentinels: Sentinels,
+    /// Whether mean and deviation count every event with its weight.
+    weighted: bool,
     /// Files that were skipped, each with the reason and the number of its events, if that is known.
     bad_files: BTreeMap<String, (String, Option<u64>)>,
 }
@@ -159,6 +173,16 @@ impl Specs {
         Specs { sentinels, ..self.clone() }
     }
 
+    /// Whether mean and deviation count every event with its weight.
+    pub fn weighted(&self) -> bool {
+        self.weighted
+    }
+
+    /// The same, made with weights of the events, or without.
+    pub fn with_weighted(&self, weighted: bool) -> Specs {
+        Specs { weighted, ..self.clone() }
+    }
+
     /// The same, made without files that were skipped: each with the reason and the number of its events, if known.
     pub fn with_bad_files(&self, bad_files: BTreeMap<String, (String, Option<u64>)>) -> Specs {
         Specs { bad_files, ..self.clone() }
@@ -184,7 +208,7 @@ impl Specs {
 
     /// Only these branches.
     pub fn select<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Specs> {
-        let branches = names.map(|name| Ok((name.to_owned(), *self.branch(name)?)));
+        let branches = names.map(|name| Ok((name.to_owned(), self.branch(name)?.clone())));
         let branches: BTreeMap<_, _> = branches.collect::<Result<_>>()?;
         let sentinels = self.sentinels.select(|name| branches.contains_key(name) || self.reads.contains_key(name));
         Ok(Specs { branches, sentinels, ..self.clone() })
@@ -225,11 +249,14 @@ impl Specs {
         if self.sentinels != other.sentinels {
             return Err(Error::MergeSentinels);
         }
+        if self.weighted != other.weighted {
+            return Err(Error::MergeWeights);
+        }
         let (untyped, total) = (self.untyped || other.untyped, self.total + other.total);
-        let (preproc, sentinels) = (self.preproc.clone(), self.sentinels.clone());
+        let (preproc, sentinels, weighted) = (self.preproc.clone(), self.sentinels.clone(), self.weighted);
         let mut bad_files = self.bad_files.clone();
         bad_files.extend(other.bad_files.clone());
-        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, bad_files })
+        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, weighted, bad_files })
     }
 
     /// All of them together.
