@@ -28,6 +28,7 @@ FLOORS = [
         "splits",
         "threads",
         "weights",
+        "widths",
     },
     {"formulas", "sources", "specs", "plan"},
     {"dataset", "export", "overview", "read"},

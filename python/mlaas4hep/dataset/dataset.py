@@ -80,6 +80,7 @@ class Dataset:
         inputs like others; events that do not pass the cuts are not used.
     specs
         ``Specs`` or the path of a ``specs.json`` to use instead of scanning the files; refused where they do not fit.
+        Files that changed since they were made are scanned again, which a note says.
     classes
         Names of the classes in order; by default the sorted names, or the integers.
     split
@@ -206,6 +207,14 @@ class Dataset:
         Where files may be skipped they are scanned again, which finds out those that cannot be read.
         """
         self._first_pass.take_specs(specs)
+
+    def reuse(self, specs: Specs) -> list[str]:
+        """Take from earlier specs what they know of files that did not change since; returns the names of these.
+
+        The other files are scanned by :meth:`specs`, as are those of which other events were used, or whose specs
+        were made with other formulas, cuts, sentinels, labels or branches. Specs given to the dataset stay as they are.
+        """
+        return self._first_pass.reuse(specs)
 
     def identity(self) -> dict[str, Any]:
         """Return what chunks follow from besides the arguments of :meth:`chunks`, as values of JSON.

@@ -21,7 +21,7 @@ from mlaas4hep.errors import ParamsError, SourceError
 from mlaas4hep.sources import Column, Source
 from mlaas4hep.splits import SplitBy
 
-__all__ = ["Folding", "fold"]
+__all__ = ["Folding", "counted", "fold"]
 
 BLOCK = 2**22
 """Entries that are told their folds at once, where nothing has to be read."""
@@ -143,3 +143,14 @@ def fold(found: Found, assigned: Sequence[Assigned], number: int) -> Found:
 
 def _parts(assigned: Assigned, number: int) -> NDArray[np.uint8]:
     return np.where(assigned.folds == number, np.uint8(2), assigned.validation.astype(np.uint8))
+
+
+def counted(found: Found) -> dict[str, tuple[int, int, int]]:
+    """Return how many events of each file are train, validation and test; inputs that are the same are added up."""
+    counts: dict[str, tuple[int, int, int]] = {}
+    for events in found.events:
+        if not events.lost:
+            train, validation, test, *_ = np.bincount(events.parts, minlength=3).tolist()
+            before = counts.get(events.name, (0, 0, 0))
+            counts[events.name] = train + before[0], validation + before[1], test + before[2]
+    return counts

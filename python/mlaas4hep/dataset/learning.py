@@ -55,7 +55,7 @@ class Learner:
 
     def without_reading(self) -> Found:
         """Return what follows from entries and files alone."""
-        return self.found([self._by_entries(file) for file in self._files])
+        return self.found([self.unread(file) for file in self._files])
 
     def begin(self, file: File) -> Learned:
         """Begin with a file, whose events are all cut until they are learned."""
@@ -88,6 +88,10 @@ class Learner:
         learned.parts[entries[kept]] = self._division.parts(file, columns, entries, kept)[kept]
         return kept
 
+    def scan_weights(self, entries: NDArray[np.int64], learned: Learned) -> NDArray[np.float64] | None:
+        """Return the weights with which a scan counts these events: ``by`` behind ``negative``; None: all the same."""
+        return learned.weights[entries] if self._quantities.weight is not None else None
+
     def finish(self, file: File, source: Source, learned: Learned) -> None:
         """Check what was learned of a file, all of whose events were learned."""
         self._weigher.finish(file, learned)
@@ -108,8 +112,8 @@ class Learner:
         self._division.check_seen()
         return Found(labels, events, left_out)
 
-    def _by_entries(self, file: File) -> Learned:
-        """What is known of the events of a file by their entries alone."""
+    def unread(self, file: File) -> Learned:
+        """Return what is known of the events of a file by their entries alone."""
         learned = Learned.of(file, self._wanted, CUT)
         for start in range(0, file.used, BLOCK):
             self.learn(file, {}, np.arange(start, min(start + BLOCK, file.used)), learned)

@@ -61,3 +61,11 @@ class Wanted:
     def compares(self) -> bool:
         """Whether events of equal identifiers must be told apart, since parts do not follow from these."""
         return self.split_by is not None and len(self.identifier) > 0
+
+    @property
+    def made_with(self) -> list[object]:
+        """What the specs of a file follow from, besides the file and its events: values of JSON."""
+        weights = {
+            name: value for name, value in self.weights.to_dict().items() if name in ("by", "negative", "flatten")
+        }
+        return [self.preproc.hash, self.sentinels, self.label, self.reading.key, list(self.targets), weights]
