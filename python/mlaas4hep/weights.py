@@ -99,7 +99,7 @@ class Weights:
     ----------
     by
         A flat branch, or a formula that gives one number an event: w = by. Every event that is used must have one
-        that is finite.
+        that is finite. Mean and deviation in the specs count events with it, behind ``negative`` and before the rest.
     negative
         What becomes of negative weights, which is an error until it is said: ``"keep"``, ``"abs"`` (w = \|w\|), or
         ``"drop"``, which leaves these events out and counts them.

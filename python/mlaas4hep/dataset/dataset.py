@@ -26,6 +26,7 @@ from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.events import DROPPED
 from mlaas4hep.dataset.firstpass import FirstPass
+from mlaas4hep.dataset.folds import Folds
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
@@ -245,6 +246,48 @@ class Dataset:
         other = copy(self)
         names = self.plan.branches  # by name, since new branches may have a rule of their own
         other._plan = self._plan_of({**self._options, "normalize": dict.fromkeys(names, "none")})
+        return other
+
+    def folds(self, number: int, by: str | None = None) -> Folds:
+        """Return as many datasets, in each of which other events are the test part: every event is in one of these.
+
+        The other events of a fold are train and validation, in the proportion that these have in ``split``. The
+        datasets share what was scanned, and the plan; specs and weights are those of all events used, as they are for
+        train, validation and test. With u_n the upper 53 bits of s(h + n) as a number in [0, 1), where h is the hash
+        that parts follow from, an event is in fold floor(number u_1); as for parts, format, chunk size, threads and
+        order play no role.
+
+        Parameters
+        ----------
+        number
+            How many; at least 2, and no more than there are events.
+        by
+            A flat branch or formula whose values, from 0 to ``number`` - 1, are the folds, such as ``"evtNo % 5"``.
+            With ``identifier`` no two events of a file that have the same may be in two folds, which is checked. The
+            branch stays an input, unless it is excluded.
+
+        Raises
+        ------
+        ParamsError
+            There are too few events, a value is no fold, or ``split`` has no fractions.
+
+        Examples
+        --------
+        >>> import mlaas4hep
+        >>> from importlib.resources import files
+        >>> dataset = mlaas4hep.Dataset(files("mlaas4hep") / "sample" / "ttH.root", select=["met", "nJets"])
+        >>> folds = dataset.folds(5)
+        >>> len(folds), sum(fold.count("test") for fold in folds) == len(dataset)
+        (5, True)
+        """
+        passes = self._first_pass.folds(whole("folds", number, 2, 2**31 - 1), by, self.on_events)
+        found = [one.found() for one in passes]
+        return Folds([self._with(one) for one in passes], self._found, found)
+
+    def _with(self, first_pass: FirstPass) -> "Dataset":
+        """This dataset with the events that another pass found."""
+        other = copy(self)
+        other._plan, other._first_pass, other._watches, other._tallies = self.plan, first_pass, [Watch()], []
         return other
 
     def with_threads(self, threads: int) -> "Dataset":

@@ -1,6 +1,7 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,13 +20,14 @@ from mlaas4hep.dataset.files import (
     open_all,
     sentinels_of,
 )
+from mlaas4hep.dataset.folding import Folding, counted, fold
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.known import changed_files, others, parts_of, unchanged
 from mlaas4hep.dataset.learned import Learned
 from mlaas4hep.dataset.learning import Learner
 from mlaas4hep.dataset.ledger import Account, accounts_of
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
-from mlaas4hep.dataset.quantities import Quantities
+from mlaas4hep.dataset.quantities import FOLDS, Quantities, Quantity, quantity_of
 from mlaas4hep.dataset.scanning import Scanner
 from mlaas4hep.dataset.stream import open_again
 from mlaas4hep.dataset.wanted import Wanted
@@ -56,6 +58,7 @@ class FirstPass:
         self._flows: list[FileFlow] = []
         self.watch = Watch()
         self._found: Found | None = None
+        self._fold: list[object] = []
         self._check_empty()
         self._learner = Learner(wanted, self._files, self._labels_of_files(), self._quantities)
         # Where files may be skipped, what a scan finds of them counts.
@@ -72,6 +75,7 @@ class FirstPass:
         for name in self._identifier:
             if name in new:
                 raise ParamsError(f"identifier: {name!r} is a new branch; give a branch of the files")
+        self._schemas = schemas
         self._quantities = Quantities.of(wanted, schemas, self._sentinels)
         alone = self._quantities.alone
         made = {branch.name for branch in preproc.new_branches}
@@ -164,6 +168,7 @@ class FirstPass:
             **{name: getattr(wanted, name) for name in ("labels", "classes", "identifier", "targets", "skip")},
             "split": wanted.split_by.to_dict() if wanted.split_by else wanted.split,
             "weights": wanted.weights.to_dict(),
+            "fold": self._fold,
             "formulas and cuts": self.preproc.to_dict(),
             "sentinels": self._sentinels,
             "specs": self._given.to_text() if self._given is not None else None,
@@ -248,7 +253,7 @@ class FirstPass:
                     used = self._learner.learn(file, columns, entries, learned)
                     if scanner is not None:
                         with self.watch.timed("scanning"):
-                            weights = learned.weights[entries] if self._wanted.weights.by is not None else None
+                            weights = self._learner.scan_weights(entries, learned)
                             scanner.scan(file, columns, entries, used, weights)
                 if watcher:
                     watcher(stop - start)
@@ -272,6 +277,30 @@ class FirstPass:
         """Return what the cuts did to the events of every file."""
         self.found(watcher)
         return CutFlow(self._cuts, tuple(self._flows))
+
+    def folds(self, number: int, by: str | None, watcher: Watcher = None) -> list["FirstPass"]:
+        """Return passes that found the same events, each with another fold as test part."""
+        found, specs, bad = self.found(watcher), self.specs(watcher), self.bad
+        folding = Folding.of(self._wanted, number, self._quantity_of(by), len(found))
+        assigned = [folding.assign(*pair, bad) for pair in zip(self._files, found.events, strict=True)]
+        return [self._of_fold(fold(found, assigned, index), specs, [number, index, by]) for index in range(number)]
+
+    def _quantity_of(self, by: str | None) -> Quantity | None:
+        """What folds follow from, if that is no hash."""
+        wanted = self._wanted
+        if by is None:
+            return None
+        return quantity_of(FOLDS, by, wanted.preproc, self._schemas, self._sentinels, wanted.threads)
+
+    def _of_fold(self, found: Found, specs: Specs, identity: list[object]) -> "FirstPass":
+        """This pass, had it found these events."""
+        other = copy(self)
+        other._found, other._fold = found, identity
+        other.bad = BadFiles(self.bad.skip, dict(self.bad.found))
+        if self._given is None:
+            entries = {name: count for name, count in specs.events.items() if name != "total"}
+            other._specs = specs.with_files(entries, counted(found))
+        return other
 
     def __copy__(self) -> "FirstPass":
         other = object.__new__(FirstPass)

@@ -47,10 +47,9 @@ class Learned:
             for_each(path, events if wanted.draws or wanted.compares else 0, 0, np.float64),
         )
 
-    @property
-    def used(self) -> NDArray[np.bool_]:
-        """Which events are used."""
-        used: NDArray[np.bool_] = self.parts < LEFT_OUT
+    def used_of(self, piece: slice) -> NDArray[np.bool_]:
+        """Which events of a piece are used."""
+        used: NDArray[np.bool_] = self.parts[piece] < LEFT_OUT
         return used
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlaas4hep.dataset.byclass import Positions
 from mlaas4hep.dataset.division import SAMPLING, Division, Identity
 from mlaas4hep.dataset.events import CUT, DROPPED, LEFT_OUT, LOST, Events
 from mlaas4hep.dataset.files import File
@@ -23,9 +24,6 @@ __all__ = ["Learner"]
 
 BLOCK = 2**22
 """Events that are told their parts at once, which takes nine bytes of each."""
-
-Positions = Sequence[NDArray[np.integer[Any]] | int | None]
-"""The positions of the labels of each file: of each event, one for all, or None without labels."""
 
 
 class Learner:
@@ -90,6 +88,10 @@ class Learner:
         learned.parts[entries[kept]] = self._division.parts(file, columns, entries, kept)[kept]
         return kept
 
+    def scan_weights(self, entries: NDArray[np.int64], learned: Learned) -> NDArray[np.float64] | None:
+        """Return the weights with which a scan counts these events: ``by`` behind ``negative``; None: all the same."""
+        return learned.weights[entries] if self._quantities.weight is not None else None
+
     def finish(self, file: File, source: Source, learned: Learned) -> None:
         """Check what was learned of a file, all of whose events were learned."""
         self._weigher.finish(file, learned)
@@ -111,7 +113,7 @@ class Learner:
         return Found(labels, events, left_out)
 
     def unread(self, file: File) -> Learned:
-        """What is known of the events of a file by their entries alone."""
+        """Return what is known of the events of a file by their entries alone."""
         learned = Learned.of(file, self._wanted, CUT)
         for start in range(0, file.used, BLOCK):
             self.learn(file, {}, np.arange(start, min(start + BLOCK, file.used)), learned)
@@ -171,7 +173,7 @@ class Learner:
         if lacking := left_out - self._without_label(learned):
             names = ", ".join(self._wanted.targets)
             note(f"{lacking} events are left out, because a target is missing: {names}")
-            if not any(one.used.any() for one in learned):
+            if not any(one.used_of(slice(None)).any() for one in learned):
                 raise ParamsError(f"targets: no event has all of them: {names}")
         if outside := sum(one.outside for one in learned):
             names = ", ".join(one.text for one in self._quantities.spectrum)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,11 @@ from mlaas4hep.preproc import NewBranch, Preprocessing
 from mlaas4hep.sentinels import Sentinels, are_sentinels
 from mlaas4hep.sources import Column
 
-__all__ = ["Quantities", "Quantity", "quantity_of"]
+__all__ = ["FOLDS", "Quantities", "Quantity", "quantity_of"]
 
 NAME = re.compile(r"[\w.]+")
 """What can only be the name of a branch, or a number."""
-SPECTRUM = "spectrum"
+SPECTRUM, FOLDS = "spectrum", "folds"
 """What a quantity is for whose branch is an input all the same."""
 
 
@@ -30,7 +31,7 @@ class Quantity:
 
     ``role`` says what it is for, ``text`` is what the user wrote. ``alone`` tells that it is a branch by itself, of
     the files or a new one, which is then no input. ``sentinels`` are numbers of the branch that mean none; a formula
-    knows those of its branches. A spectrum is always taken as a formula.
+    knows those of its branches. Those of spectra and folds are always formulas.
     """
 
     role: str
@@ -43,6 +44,10 @@ class Quantity:
     def __str__(self) -> str:
         """Return what it is, as messages name it."""
         return f"branch {self.text!r}" if self.alone else f"formula {self.text!r}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the compiled formula behind: who gets what a first pass found reads nothing more of it."""
+        return Quantity, (self.role, self.text, self.alone, None, self.sentinels, self.threads)
 
     @property
     def reads(self) -> list[str]:
@@ -120,7 +125,7 @@ def quantity_of(
     known = {name for _, schema in schemas for name in schema}
     new = [branch.name for branch in preproc.new_branches]
     word = text in known or (text not in new and NAME.fullmatch(text))
-    if word and role != SPECTRUM:
+    if word and role not in (SPECTRUM, FOLDS):
         return Quantity(role, text, True, None, tuple(sentinels.get(text, ())), threads)
     formula = NewBranch(f"{role}: {text}", text, "flat", role)
     alone = replace(preproc, new_branches=(*preproc.new_branches, formula), cuts=(), cut_branches=())
@@ -133,4 +138,4 @@ def quantity_of(
         ) from None
     if compiled is None or not compiled.new_reads:
         raise ExpressionError(f"{role}: the formula {text!r} takes no branch, so it is the same for every event")
-    return Quantity(role, text, text in new and role != SPECTRUM, compiled, (), threads)
+    return Quantity(role, text, text in new and role not in (SPECTRUM, FOLDS), compiled, (), threads)

@@ -65,6 +65,7 @@ class Wanted:
     @property
     def made_with(self) -> list[object]:
         """What the specs of a file follow from, besides the file and its events: values of JSON."""
-        weights = [self.weights.by, self.weights.negative] if self.weights.by is not None else None
-        chosen = [self.label, list(self.targets), weights]
-        return [self.preproc.hash, self.sentinels, *chosen, self.reading.key]
+        weights = {
+            name: value for name, value in self.weights.to_dict().items() if name in ("by", "negative", "flatten")
+        }
+        return [self.preproc.hash, self.sentinels, self.label, self.reading.key, list(self.targets), weights]

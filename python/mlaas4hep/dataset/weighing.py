@@ -1,28 +1,24 @@
 """The weights of events: taken cluster by cluster in the first pass, and made what the user wants behind it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlaas4hep.dataset.byclass import ByClass, Positions
 from mlaas4hep.dataset.events import DROPPED
 from mlaas4hep.dataset.files import File
 from mlaas4hep.dataset.labels import Labels
 from mlaas4hep.dataset.learned import Learned
 from mlaas4hep.dataset.quantities import Quantities
 from mlaas4hep.dataset.spectrum import Spectrum, factors, probabilities
-from mlaas4hep.dataset.sums import exact_sums
+from mlaas4hep.dataset.sums import exact_sums, pieces
 from mlaas4hep.errors import ParamsError, shortened
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Column
 from mlaas4hep.weights import CrossSections, Weights
 
 __all__ = ["Weigher", "check_lines"]
-
-Classes = Sequence[NDArray[np.integer[Any]] | int | None]
-"""The position of the label of each event of each file, one for all of a file, or None without labels."""
 
 
 class Weigher:
@@ -90,17 +86,21 @@ class Weigher:
                 "say what becomes of them: negative must be 'keep', 'abs' or 'drop'"
             )
 
-    def weigh(self, labels: Labels, classes: Classes, learned: Sequence[Learned]) -> list[NDArray[np.float32] | None]:
+    def weigh(
+        self, labels: Labels, positions: Positions, learned: Sequence[Learned]
+    ) -> list[NDArray[np.float32] | None]:
         """Return the weights of the events of all files, 0 for those that are not used; sampling drops some of them."""
         if not self._weights:
             return [None] * len(learned)
-        table = _Table(labels, classes, learned)
+        events = ByClass(labels, positions, learned)
         self._scale(learned)
         if self._spectrum is not None:
-            self._flatten(self._spectrum, table)
-        table.check()
+            self._flatten(self._spectrum, events)
+        sums = events.checked_sums()
         if self._weights.balanced:
-            self._balance(table)
+            factor = events.counts().sum() / (len(sums) * sums)
+            for classes, entries, one in events.used():
+                one.weights[entries] *= factor[classes]
         return [self._float32(file, one) for file, one in zip(self._files, learned, strict=True)]
 
     def _scale(self, learned: Sequence[Learned]) -> None:
@@ -121,11 +121,12 @@ class Weigher:
 
         def groups() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
             for line, one in zip(self._lines, learned, strict=True):
-                weights = one.weights if not one.lost else one.weights[:0]
-                yield np.full(len(weights), line), np.maximum(weights, 0) if drops else weights
+                for piece in pieces(0 if one.lost else len(one.weights)):
+                    weights = one.weights[piece]
+                    yield np.full(len(weights), line), np.maximum(weights, 0) if drops else weights
 
         sums = exact_sums(groups, inputs)
-        read = {file.input.line for file, one in zip(self._files, learned, strict=True) if len(one.parts)}
+        read = {line for line, one in zip(self._lines, learned, strict=True) if len(one.parts) and not one.lost}
         for line in sorted(read):
             if not sums[line] > 0:
                 names = [str(file.input) for file in self._files if file.input.line == line]
@@ -136,34 +137,24 @@ class Weigher:
         sums[[line for line in range(inputs) if line not in read]] = 1
         return sums
 
-    def _flatten(self, spectrum: Spectrum, table: "_Table") -> None:
+    def _flatten(self, spectrum: Spectrum, events: ByClass) -> None:
         """Give every class the same spectrum."""
-        bins = spectrum.count
-        sums = exact_sums(partial(table.groups, bins), bins * len(table.names)).reshape(-1, bins)
-        counts = table.counts(bins)
-        shape = spectrum.shape(table.names, sums)
-        for name, of_class, count in zip(table.names, sums, counts, strict=True):
+        sums, counts = events.sums(spectrum.count), events.counts(spectrum.count)
+        shape = spectrum.shape(events.names, sums)
+        for name, of_class, count in zip(events.names, sums, counts, strict=True):
             spectrum.check(name, of_class, count)
-        make: Callable[..., NDArray[np.float64]] = probabilities if spectrum.samples else factors
+        make = probabilities if spectrum.samples else factors
         found = np.stack([make(of_class, shape) for of_class in sums])
-        for index, one in table.used():
-            at = found[index, one.bins[one.used]]
-            places = np.flatnonzero(one.used)
+        for classes, entries, one in events.used():
+            at = found[classes, one.bins[entries]]
             if spectrum.samples:
-                one.parts[places[one.uniforms[places] >= at]] = DROPPED
+                one.parts[entries[one.uniforms[entries] >= at]] = DROPPED
             else:
-                one.weights[places] *= at
-
-    def _balance(self, table: "_Table") -> None:
-        """Give every class the same sum."""
-        sums = table.sums()
-        factor = table.counts(1).sum() / (len(sums) * sums)
-        for index, one in table.used():
-            one.weights[one.used] *= factor[index]
+                one.weights[entries] *= at
 
     def _float32(self, file: File, learned: Learned) -> NDArray[np.float32]:
         """The weights as chunks hold them."""
-        used = learned.used
+        used = learned.used_of(slice(None))
         with np.errstate(over="ignore"):
             weights = np.where(used, learned.weights, 0).astype(np.float32)
         learned.weights = learned.weights[:0]
@@ -171,45 +162,6 @@ class Weigher:
             entry = int(np.argmin(np.isfinite(weights)))
             raise ParamsError(f"{file.input.path}: weights: that of entry {entry} is not finite as float32")
         return weights
-
-
-class _Table:
-    """The events that are used, by their classes; all are of one class without labels."""
-
-    def __init__(self, labels: Labels, classes: Classes, learned: Sequence[Learned]) -> None:
-        self.names = labels.classes or [""]
-        self._classes, self._learned = classes, learned
-
-    def used(self) -> Iterator[tuple[NDArray[np.int64], Learned]]:
-        """Yield for each file the classes of the events that are used."""
-        for positions, one in zip(self._classes, self._learned, strict=True):
-            if isinstance(positions, np.ndarray):
-                yield positions[one.used].astype(np.int64), one
-            else:
-                yield np.full(np.count_nonzero(one.used), positions or 0), one
-
-    def groups(self, bins: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield for each file class and bin of the events that are used, as one number, and their weights."""
-        for index, one in self.used():
-            yield index if bins == 1 else index * bins + one.bins[one.used], one.weights[one.used]
-
-    def sums(self) -> NDArray[np.float64]:
-        """The sum of the weights of each class."""
-        return exact_sums(partial(self.groups, 1), len(self.names))
-
-    def counts(self, bins: int) -> NDArray[np.int64]:
-        """The number of events of each class in each bin."""
-        size = bins * len(self.names)
-        counts = [np.bincount(index, minlength=size) for index, _ in self.groups(bins)]
-        found: NDArray[np.int64] = np.sum(counts, axis=0).reshape(-1, bins)
-        return found
-
-    def check(self) -> None:
-        """Raise unless all classes weigh something."""
-        for name, total in zip(self.names, self.sums().tolist(), strict=True):
-            if not total > 0:
-                of = f"those of class {name!r}" if name else "they"
-                raise ParamsError(f"weights: {of} sum to {total:g} over the events that are used; it must be positive")
 
 
 def check_lines(weights: Weights, inputs: Sequence[Input]) -> None:
