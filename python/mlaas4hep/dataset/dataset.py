@@ -28,7 +28,7 @@ from mlaas4hep.dataset.cutflow import CutFlow
 from mlaas4hep.dataset.firstpass import FirstPass
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.means import Asked, Means
-from mlaas4hep.dataset.passes import windows_of
+from mlaas4hep.dataset.passes import buffers_of, windows_of
 from mlaas4hep.dataset.pieces import Window, pieces_of
 from mlaas4hep.dataset.readahead import read_ahead
 from mlaas4hep.dataset.wanted import Wanted
@@ -305,9 +305,12 @@ class Dataset:
         >>> len(test.data) == len(test.labels) == dataset.count("test")
         True
         """
-        asked = Asked(-1, part_number(part), 0, 0, -1, 0)
-        found = next(self.pieces(asked), None)
-        return next(self._prepare(asked, Watch())).chunk() if found is None else found
+        found = next(self.pieces(Asked(-1, part_number(part), 0, 0, -1, 0)), None)
+        return self.no_events() if found is None else found
+
+    def no_events(self) -> Chunk:
+        """Return a chunk without events, which tells what arrays chunks have, and of what types and shapes."""
+        return Chunk.of(buffers_of(0, self._means(Watch())).target(0), np.zeros(0, np.int64))
 
     @property
     def last_pass(self) -> Watch:
@@ -388,5 +391,8 @@ class Dataset:
 
     def _prepare(self, asked: Asked, watch: Watch) -> Generator[Window]:
         """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""
+        yield from windows_of(asked, self._means(watch))
+
+    def _means(self, watch: Watch) -> Means:
         plan, found, bad = self.plan, self._found, self._first_pass.bad
-        yield from windows_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch))
+        return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch)

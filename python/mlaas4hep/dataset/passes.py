@@ -14,7 +14,7 @@ from mlaas4hep.dataset.pieces import Share, Window
 from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import Stream
 
-__all__ = ["windows_of"]
+__all__ = ["buffers_of", "windows_of"]
 
 
 def windows_of(asked: Asked, means: Means) -> Generator[Window]:
@@ -28,9 +28,7 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
     schedule = _rust.Schedule([stop - start for start, stop in ranges], size, means.seed, asked.epoch, asked.window > 0)
     done = _skip(schedule, share.limit(asked.skip, asked.piece, asked.full) // size, len(counts))
     position = sum(done)
-    width = (len(means.plan.names),)
-    fields: dict[str, Field] = {"data": (np.float32, width), "padding_mask": (np.bool_, width), **found.fields}
-    buffers = Buffers(min(size, share.events - position), fields)
+    buffers = buffers_of(min(size, share.events - position), means)
     if position == share.events:
         yield Window(buffers.target(0), np.zeros(0, np.int64), position, share)
     with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
@@ -49,6 +47,13 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
             yield Window(target, np.sort(np.concatenate(lost)), position, share)
             position += rows
             del target  # so that its arrays can be used again
+
+
+def buffers_of(rows: int, means: Means) -> Buffers:
+    """Return the arrays of windows of up to so many events."""
+    width = (len(means.plan.names),)
+    fields: dict[str, Field] = {"data": (np.float32, width), "padding_mask": (np.bool_, width), **means.found.fields}
+    return Buffers(rows, fields)
 
 
 def _skip(schedule: _rust.Schedule, windows: int, streams: int) -> list[int]:
