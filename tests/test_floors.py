@@ -55,11 +55,13 @@ RESTRICTED = {
     "keras": {"frameworks", "sample"},
     "matplotlib": {"evaluation"},
     "mplhep": {"evaluation"},
-    "pyarrow": {"columns", "export", "formulas", "sources"},
+    "pyarrow": {"columns", "export", "formulas", "frameworks", "sources"},
     "rich": {"cli"},
     "sklearn": {"evaluation"},
     "tensorflow": {"frameworks"},
+    "torch": {"frameworks"},
     "uproot": {"sources"},
+    "xgboost": {"frameworks"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
