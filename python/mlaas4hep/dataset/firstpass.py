@@ -98,7 +98,7 @@ class FirstPass:
         self._rescanned: list[File] | None = None
         if specs is not None:
             self._take_given(specs, choice.inputs)
-        self._specs = self._given if self._rescanned is None else None
+        self._specs: Specs | None = self._given if self._rescanned is None else None
 
     def _take_given(self, specs: Specs, inputs: Sequence[Branch]) -> None:
         """Take specs that are given; where files changed since, these alone are scanned again."""
