@@ -16,7 +16,7 @@ from mlaas4hep._reference import statistics as exact
 from mlaas4hep.errors import BranchError, ParamsError, SpecsError
 
 from tests import forms
-from tests.strategies import SEEDS, THREADS, Table, sliced, tables
+from tests.strategies import SEEDS, THREADS, Table, tables
 
 TOLERANCE = 1e-12
 """Of the largest magnitude of a branch."""
@@ -54,11 +54,10 @@ def test_weighted_moments_are_the_oracles(table: Table, seed: int, threads: int)
 @given(table=tables(), seed=SEEDS, cuts=st.lists(st.floats(0, 1), max_size=4))
 def test_moments_do_not_depend_on_how_events_are_split_and_merged(table: Table, seed: int, cuts: list[float]) -> None:
     random = np.random.default_rng(seed)
-    events = len(next(iter(table.values())))
-    places = [0, *sorted(int(cut * events) for cut in cuts), events]
-    tables_ = [{name: sliced(column, *ends) for name, column in table.items()} for ends in itertools.pairwise(places)]
-    parts = [mlaas4hep.scan(forms.as_numpy(part, random)) for part in tables_]
-    random.shuffle(parts)  # type: ignore[arg-type]  # a list is shuffled in place too
+    whole = forms.as_awkward(table, random)
+    places = [0, *sorted(int(cut * len(whole)) for cut in cuts), len(whole)]
+    parts = [mlaas4hep.scan(whole[start:stop]) for start, stop in itertools.pairwise(places)]
+    parts = [parts[at] for at in random.permutation(len(parts))]
     oracle = reference.scan(table)
     assert_moments(Specs.merge(parts), oracle)
     assert_moments(Specs.merge([Specs.merge(parts[:2]), *parts[2:]]), oracle)
@@ -186,15 +185,20 @@ def test_specs_of_the_original_have_no_statistics() -> None:
 @pytest.mark.parametrize("q", [-0.1, 1.1, float("nan")])
 def test_a_quantile_is_a_share(q: float) -> None:
     specs = mlaas4hep.scan({"jetPt": lists(2, 3)})
-    for ask in (lambda: specs.quantile("jetPt", q), lambda: specs.widths(q)):
+    asks: list[Callable[[], object]] = [lambda: specs.quantile("jetPt", q), lambda: specs.widths(q)]
+    for ask in asks:
         with pytest.raises(SpecsError, match=r"quantile is .*; it must be a number from 0 to 1"):
             ask()
 
 
 def test_unknown_branches_are_named() -> None:
     specs = mlaas4hep.scan({"jetPt": lists(2, 3)})
-    asks: list[Callable[[], object]] = [lambda: specs.quantile("jetpt", 0.5), lambda: specs.lengths("jetpt")]
-    for ask in [*asks, lambda: specs.width_report({"jetpt": 3})]:
+    asks: list[Callable[[], object]] = [
+        lambda: specs.quantile("jetpt", 0.5),
+        lambda: specs.lengths("jetpt"),
+        lambda: specs.width_report({"jetpt": 3}),
+    ]
+    for ask in asks:
         with pytest.raises(BranchError, match=r"'jetpt' is .*did you mean 'jetPt'"):
             ask()
 

@@ -269,7 +269,7 @@ class Specs:
 
     def with_parts(self, parts: Mapping[str, FilePart]) -> "Specs":
         """Return the same specs with what is kept of single files."""
-        return Specs(self._core.with_parts({file: tuple(part) for file, part in parts.items()}))
+        return Specs(self._core.with_parts(dict(parts)))
 
     @property
     def events(self) -> dict[str, int]:

@@ -83,7 +83,7 @@ def bins_of_text(text: str) -> Counter[int]:
 
 def _text(bins: Mapping[int, int]) -> str:
     """Counts as ``first:count,count ...``, a run for each stretch of neighbouring bins."""
-    runs = []
+    runs: list[tuple[int, list[str]]] = []
     for bin_ in sorted(bins):
         count = str(bins[bin_])
         if runs and runs[-1][0] + len(runs[-1][1]) == bin_:
@@ -95,7 +95,7 @@ def _text(bins: Mapping[int, int]) -> str:
 
 def _counted_as(length: int) -> int:
     """The length as which one counts: beyond 1024 it is rounded up to ten binary digits."""
-    step = 2 ** max(0, length.bit_length() - 10)
+    step = 1 << max(0, length.bit_length() - 10)
     return -(-length // step) * step
 
 

@@ -1,8 +1,8 @@
 """What earlier specs know of single files: what changed since is noticed, and what did not is not scanned again."""
 
 import base64
+import bz2
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -83,14 +83,14 @@ def others(specs: Specs, changed: Iterable[File]) -> dict[str, Specs]:
 def pack(specs: Specs) -> str:
     """Return specs as a short text."""
     text = json.dumps(json.loads(specs.to_text()), separators=(",", ":"))
-    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+    return base64.b85encode(bz2.compress(text.encode())).decode()
 
 
 def unpack(name: str, part: FilePart) -> Specs:
     """Return the specs that a part holds; an error where it is damaged."""
     try:
-        return Specs.from_text(zlib.decompress(base64.b85decode(part.specs)).decode())
-    except (ValueError, zlib.error, SpecsError) as error:
+        return Specs.from_text(bz2.decompress(base64.b85decode(part.specs)).decode())
+    except (ValueError, OSError, SpecsError) as error:
         raise SpecsError(f"specs: 'specs' of {name!r} in 'parts' cannot be unpacked: {error}") from None
 
 
