@@ -35,7 +35,9 @@ def options(draw: st.DrawFn, table: Table) -> PlanOptions:
         layout=draw(st.sampled_from(["matrix", "collections"])),
         collections=dict(groups),
     )
-    rules: Any = st.sampled_from(["minmax", "none"]) | st.builds(lambda clip: {"kind": "minmax", "clip": clip}, CLIPS)
+    rules: Any = st.sampled_from(["minmax", "robust", "none"]) | st.builds(
+        lambda clip: {"kind": "minmax", "clip": clip}, CLIPS
+    )
     drawn["normalize"] = draw(rules | st.dictionaries(st.sampled_from(sorted(table)), rules))
     if draw(st.booleans()):
         drawn["fill"] = draw(PAD_VALUES | st.dictionaries(st.sampled_from(sorted(table)), PAD_VALUES))

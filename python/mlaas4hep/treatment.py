@@ -96,7 +96,7 @@ class Resolver:
             name: Treatment(
                 normalize=rules[name].kind if name in rules else "minmax",
                 clip=rules[name].clip if name in rules else None,
-                width=widths.get(name),
+                width=widths.get(name, self._usual.get(name)),
                 fill=fills.get(name),
                 wrap=name in jagged and wraps.get(name, False),
                 largest=keys.get(name) if name in jagged else None,
@@ -111,7 +111,7 @@ class Resolver:
         for name, group in self.groups.items() if self.layout != MATRIX else ():
             branches = [branch for branch in group if branch not in imaged]
             given = [self._widths[branch] for branch in branches if branch in self._widths]
-            width = max(given or [self.specs.jdim[branch] for branch in branches], default=0)
+            width = max(given or [self._usual[branch] for branch in branches], default=0)
             if branches:
                 tensors.append((name, [len(branches), width], branches))
         names = [MATRIX, *(name for name, _, _ in tensors)]
@@ -156,6 +156,12 @@ class Resolver:
         rules = self._by_branch("normalize", given, lambda what, rule: Rule.of(rule, what))
         own = {new.name: new.normalize for new in self.preproc.new_branches if new.normalize is not None}
         return rules | {name: rule for name, rule in own.items() if name not in by_name}
+
+    @cached_property
+    def _usual(self) -> dict[str, int]:
+        """The widths of branches for which none are given."""
+        quantile = self.options.get("width_quantile")
+        return self.specs.jdim if quantile is None else self.specs.widths(quantile)
 
     @cached_property
     def _widths(self) -> dict[str, int]:

@@ -212,6 +212,7 @@ impl Block<'_, '_> {
             pad: job.plan.pad_value(),
         };
         let slots = scratch.stage.arrange((width, mask_width));
+        self.rows.expect_first(tensor, slots);
         for first in (0..events).step_by(slots) {
             let count = slots.min(events - first);
             for slot in (0..count).filter(|slot| self.rows.has(first + slot)) {

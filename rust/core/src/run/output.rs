@@ -7,8 +7,11 @@
 
 use std::marker::PhantomData;
 
-use super::stage::{STREAM_FROM, Stage};
+use super::stage::{LINE, STREAM_FROM, Stage};
 use crate::error::{Error, Result};
+
+/// Values of a row from which on rows that are scattered go past the caches: of shorter ones most lines are not whole.
+const SCATTERED: usize = 128;
 
 /// What a plan makes, as `rows` rows each: the matrix with its mask, and other tensors with theirs. The bytes of masks
 /// are 1 for padding and 0 for values.
@@ -129,13 +132,14 @@ impl Rows<'_> {
     pub(super) fn put(&mut self, tensor: usize, event: usize, count: usize, stage: &mut Stage) {
         let first = self.first + event;
         let Target { data, mask, width, mask_width } = self.targets[tensor];
+        let past = self.past && (width >= SCATTERED || self.has_all());
         let mut send = |slot: usize, row: usize, count: usize, last: bool| {
             assert!(row + count <= self.rows, "rows are inside the output");
             // SAFETY: `Output::add` saw buffers of rows * width values, borrowed as long as these Rows, and the rows
             // belong to events of these Rows. What a stage keeps belongs to the batch before, right before these.
             unsafe {
                 let (data, mask) = (data.add(row * width), mask.add(row * mask_width));
-                stage.send((slot, count), data, mask, self.past, last);
+                stage.send((slot, count), data, mask, past, last);
             }
         };
         match self.placement {
@@ -151,13 +155,25 @@ impl Rows<'_> {
         }
     }
 
-    /// Ask for the lines in which rows of later events begin and end, which are not written whole, and so must be read.
+    /// Ask for the lines of the rows of the first `count` events, before they are put.
+    #[inline(always)]
+    pub(super) fn expect_first(&self, tensor: usize, count: usize) {
+        if !self.has_all() {
+            self.expect(tensor, self.first, count.min(self.events));
+        }
+    }
+
+    /// Ask for the lines of rows of later events that are not written whole, and so must be read: those in which a row
+    /// begins and ends, of a short one all.
     #[inline(always)]
     fn expect(&self, tensor: usize, first: usize, count: usize) {
         let Target { data, mask, width, mask_width } = self.targets[tensor];
         for row in (first..first + count).filter_map(|event| self.placement.row(event)) {
+            let step = if width < SCATTERED { LINE / size_of::<f32>() } else { width };
+            for at in (0..width).step_by(step).chain([width - 1]) {
+                prefetch(data.wrapping_add(row * width + at));
+            }
             for edge in [0, 1] {
-                prefetch(data.wrapping_add((row + edge) * width).wrapping_sub(edge));
                 prefetch(mask.wrapping_add((row + edge) * mask_width).wrapping_sub(edge));
             }
         }

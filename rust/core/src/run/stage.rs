@@ -15,7 +15,7 @@ const STAGE: usize = 1 << 13;
 pub(super) const STREAM_FROM: usize = 1 << 22;
 
 /// What goes past the caches at once.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Some rows of the matrix and of the mask.
 #[derive(Default)]
