@@ -16,6 +16,7 @@ FLOORS = [
     {
         "_rust",
         "_reference",
+        "bytesize",
         "columns",
         "config",
         "inputs",
@@ -48,7 +49,7 @@ RESTRICTED = {
     "keras": {"frameworks", "sample"},
     "matplotlib": {"evaluation"},
     "mplhep": {"evaluation"},
-    "pyarrow": {"columns", "export", "formulas", "sources"},
+    "pyarrow": {"columns", "dataset", "export", "formulas", "sources"},
     "rich": {"cli"},
     "sklearn": {"evaluation"},
     "tensorflow": {"frameworks"},

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from mlaas4hep.bytesize import parse_bytes
 from mlaas4hep.dataset.badfiles import BadFile
 from mlaas4hep.dataset.checks import (
     PARTS,
+    cache_in,
     fractions,
     given_specs,
     names_of,
@@ -26,12 +28,13 @@ from mlaas4hep.dataset.firstpass import FirstPass
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
+from mlaas4hep.dataset.memory import Fit, Model
 from mlaas4hep.dataset.passes import chunks_of
 from mlaas4hep.dataset.readahead import read_ahead
 from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import note
+from mlaas4hep.errors import ParamsError, note
 from mlaas4hep.inputs import Files, Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
 from mlaas4hep.preproc import Preprocessing
@@ -91,6 +94,12 @@ class Dataset:
         ``"error"``, or ``"skip"``: a file that cannot be opened or read is left out and listed in ``bad_files``.
     reading
         How files are read: a :class:`Reading`, or a dict of its values.
+    cache
+        A folder in which the columns that the first pass reads are kept, with new branches, of the events that pass
+        the cuts: later passes and later runs map them and only flatten. What is kept of a file that has changed, or
+        of other branches, formulas or cuts, is not used. Processes may share it.
+    cache_limit
+        Bytes that the folder may hold, as a number or as ``"20 GB"``: what was not used for longest makes room.
 
     Raises
     ------
@@ -131,6 +140,8 @@ class Dataset:
         common_branches: bool = False,
         on_bad_file: str = "error",
         reading: Reading | Mapping[str, Any] | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        cache_limit: int | str = "20 GB",
     ) -> None:
         self.preproc = Preprocessing.of(preproc)
         self._seed = whole("seed", seed, 0, 2**64 - 1)
@@ -157,7 +168,7 @@ class Dataset:
                 skip=skips(on_bad_file),
                 reading=reading,
             )
-            self._first_pass = FirstPass(self.inputs, wanted, given)
+            self._first_pass = FirstPass(self.inputs, wanted, given, cache_in(cache, cache_limit))
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
         self._tallies: list[Tally] = []
@@ -285,8 +296,24 @@ class Dataset:
             total.add(watch)
         return total
 
+    def chunk_size_for(self, memory: int | str, part: str | None = None) -> int:
+        """Return how many events a chunk of a part has within a budget of memory, as :meth:`chunks` takes it."""
+        return self._fit(memory, part_number(part)).size
+
+    def _fit(self, memory: int | str, part: int | None) -> Fit:
+        budget = parse_bytes("memory", memory)
+        model = Model(self.plan, self._found, part, self._seed, self._first_pass.pieces(self.plan))
+        return model.fit(budget, self._max_open)
+
     def chunks(
-        self, size: int, part: str | None = None, *, epoch: int = 0, shuffle: bool = True, skip: int = 0
+        self,
+        size: int | None = None,
+        part: str | None = None,
+        *,
+        memory: int | str | None = None,
+        epoch: int = 0,
+        shuffle: bool = True,
+        skip: int = 0,
     ) -> Generator[Chunk]:
         """Make a pass over a part, in chunks; the next one is prepared in the background.
 
@@ -300,6 +327,11 @@ class Dataset:
             Events of a chunk, the last one may be smaller; -1: one chunk with everything.
         part
             ``"train"``, ``"validation"``, ``"test"``, or None for all events.
+        memory
+            In place of a size what reading and flattening may take in memory, a number of bytes or a text as
+            ``"2 GB"``: chunks are as large as fits, and where too little is left for them by files that are open
+            together, those of one label are read one after the other, which is said. It depends on files and specs
+            alone, not on the machine or a cache; what is mapped from a cache is not counted.
         epoch
             With the seed it decides the order within chunks.
         shuffle
@@ -313,10 +345,16 @@ class Dataset:
         ReadError
             A file is corrupt; the message names file, branch and entries.
         """
-        size = -1 if size == -1 else whole("chunk size", size, 1, 2**48)
+        number = part_number(part)
+        if (size is None) == (memory is None):
+            raise ParamsError("chunks: give either their size or a budget of memory")
+        if memory is not None:
+            fit = self._fit(memory, number)
+        else:
+            fit = Fit(-1 if size == -1 else whole("chunk size", size, 1, 2**48), self._max_open)
         epoch = whole("epoch", epoch, 0, 2**63)
         skip = whole("skip", skip, 0, 2**62)
-        return self._consume(Asked(size, part_number(part), epoch, bool(shuffle), skip))
+        return self._consume(Asked(fit.size, number, epoch, bool(shuffle), skip, fit.max_open))
 
     def _consume(self, asked: Asked) -> Generator[Chunk]:
         """Hand out what a background thread prepares, and watch the time."""
@@ -346,4 +384,6 @@ class Dataset:
         tally = Tally(asked.part, found.events)
         tallies.append(tally)
         self._tallies.append(tally)
-        yield from chunks_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally))
+        cached = self._first_pass.cached(plan)
+        means = Means(plan, found, self._seed, self._threads, bad, watch, tally, cached)
+        yield from chunks_of(asked, means)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mlaas4hep.dataset.badfiles import BadFiles
+from mlaas4hep.dataset.cache import Cached
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.watch import Watch
@@ -13,24 +14,28 @@ __all__ = ["Asked", "Means"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a pass goes over, and in which order; see ``Dataset.chunks``. ``part`` is a number, None for all parts."""
+    """What a pass goes over, and in which order; see ``Dataset.chunks``. ``part`` is a number, None for all parts.
+
+    Up to ``max_open`` files are read beside each other.
+    """
 
     size: int
     part: int | None
     epoch: int
     shuffle: bool
     skip: int
+    max_open: int
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a pass is made with: up to ``max_open`` files are read beside each other, ``seed`` decides the order."""
+    """What a pass is made with; ``seed`` decides the order."""
 
     plan: Plan
     found: Found
-    max_open: int
     seed: int
     threads: int
     bad: BadFiles
     watch: Watch
     tally: Tally
+    cached: Cached | None = None

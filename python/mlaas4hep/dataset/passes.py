@@ -20,7 +20,7 @@ __all__ = ["chunks_of"]
 def chunks_of(asked: Asked, means: Means) -> Generator[Chunk]:
     """Prepare chunk after chunk."""
     found, part = means.found, asked.part
-    groups = found.streams(part, means.max_open, means.seed)
+    groups = found.streams(part, asked.max_open, means.seed)
     counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
     size = max(1, sum(counts)) if asked.size == -1 else asked.size
     schedule = _rust.Schedule(counts, size, means.seed, asked.epoch, asked.shuffle)

@@ -85,20 +85,21 @@ pub(crate) fn evaluate<'py>(
         // What is wrong is said in view of all columns.
         let all = Columns::all(data)?;
         let program = compile_one(&promised(&all.table().map_err(raise)?), &formulas[0]).map_err(raise)?;
-        return values(&columns, &program, &table, threads, data.py());
+        return values(&columns, &program, 0, &table, threads, data.py());
     };
-    values(&columns, &program, &table, threads, data.py())
+    values(&columns, &program, 0, &table, threads, data.py())
 }
 
-/// The values of the only formula of a program.
+/// The values of the new branch of this number, or of the only formula of a program.
 fn values<'py>(
     columns: &Columns,
     program: &Program,
+    number: usize,
     table: &Table<'_>,
     threads: Option<usize>,
     py: Python<'py>,
 ) -> PyResult<PyEvaluated<'py>> {
-    let evaluation = Evaluation::new(program, table).map_err(raise)?;
+    let evaluation = Evaluation::new(program, number, table).map_err(raise)?;
     let room = evaluation.capacity();
     let jagged = evaluation.kind() == Kind::Jagged;
     let shared = evaluation.same_offsets().and_then(|column| columns.offsets(column, py));
@@ -285,6 +286,23 @@ impl Formulas {
         let sentinels = whole.sentinels().union(self.0.sentinels());
         let whole = whole.with_preproc(hash, self.1.clone()).with_sentinels(sentinels);
         whole.select(kept.iter().map(String::as_str)).map(Specs).map_err(raise)
+    }
+
+    /// The values of the new branches: of each content, offsets of a jagged one, and nulls where there are some.
+    #[pyo3(signature = (columns, threads, entries=None))]
+    fn compute<'py>(
+        &self,
+        py: Python<'py>,
+        columns: &Bound<'py, PyAny>,
+        threads: Option<usize>,
+        entries: Entries<'py>,
+    ) -> PyResult<BTreeMap<&str, PyEvaluated<'py>>> {
+        let columns = columns_of(columns, &self.new_reads())?;
+        let table = numbered(columns.table().map_err(raise)?, &entries)?;
+        let each = self.0.defined().iter().enumerate().map(|(number, defined)| {
+            Ok((defined.name.as_str(), values(&columns, &self.0, number, &table, threads, py)?))
+        });
+        each.collect()
     }
 
     /// The steps as a plan has them, and the number of the value of the first new branch.
