@@ -16,6 +16,7 @@ FLOORS = [
     {
         "_rust",
         "_reference",
+        "bytesize",
         "columns",
         "config",
         "grouping",
@@ -55,7 +56,7 @@ RESTRICTED = {
     "keras": {"frameworks", "sample"},
     "matplotlib": {"evaluation"},
     "mplhep": {"evaluation"},
-    "pyarrow": {"columns", "export", "formulas", "frameworks", "sources"},
+    "pyarrow": {"columns", "dataset", "export", "formulas", "frameworks", "sources"},
     "rich": {"cli"},
     "sklearn": {"evaluation"},
     "tensorflow": {"frameworks"},

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from mlaas4hep.errors import OutputError, note
 
-__all__ = ["Lock"]
+__all__ = ["Busy", "Lock"]
 
 OURS = "mlaas4hep"
 """What a lock file begins with, unless it is empty."""
 
 BUSY = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 NOT_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+
+
+class Busy(OutputError):
+    """Another process holds the lock."""
 
 
 class Lock:
@@ -42,7 +46,7 @@ class Lock:
         return self._number is not None
 
     def take(self) -> None:
-        """Take the lock, or raise ``OutputError`` if another process holds it or its file is something else."""
+        """Take the lock; ``Busy`` if another process holds it, ``OutputError`` if its file is something else."""
         while self._number is None:
             number = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
             try:
@@ -73,7 +77,7 @@ class Lock:
         except OSError as error:
             if error.errno in BUSY:
                 who = text.removeprefix(OURS).strip() or "unknown"
-                raise OutputError(
+                raise Busy(
                     f"{self._folder}: another process ({who}) is writing there; wait for it, or name another folder"
                 ) from None
             if error.errno not in NOT_HERE:

@@ -120,6 +120,10 @@ class Plan:
         """Return the canonical JSON form: equal plans have equal texts."""
         return self._core.to_json()
 
+    def computed(self) -> "Plan":
+        """Return this plan for events that passed the cuts and whose new branches are there: it only flattens."""
+        return Plan._of(self._core.computed())
+
     @property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON form, in hexadecimal: the plan's name everywhere."""

@@ -3,16 +3,21 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlaas4hep.bytesize import parse_bytes
 from mlaas4hep.errors import ParamsError, SourceError, SpecsError
 from mlaas4hep.specs import Specs
 
+if TYPE_CHECKING:
+    from mlaas4hep.dataset.cache.folder import Cache
+
 __all__ = [
     "PARTS",
+    "cache_in",
     "for_each",
     "given_specs",
     "names_of",
@@ -106,3 +111,13 @@ def skips(on_bad_file: str) -> bool:
     if on_bad_file not in ("error", "skip"):
         raise ParamsError(f"on_bad_file is {on_bad_file!r}; it must be 'error' or 'skip'")
     return on_bad_file == "skip"
+
+
+def cache_in(folder: str | os.PathLike[str] | None, limit: int | str) -> "Cache | None":
+    """Return the cache in a folder, if one is given."""
+    most = parse_bytes("cache_limit", limit)
+    if folder is None:
+        return None
+    from mlaas4hep.dataset.cache.folder import Cache
+
+    return Cache(folder, most)

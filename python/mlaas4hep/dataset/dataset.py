@@ -10,9 +10,11 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from mlaas4hep.bytesize import parse_bytes
 from mlaas4hep.dataset.badfiles import BadFile
 from mlaas4hep.dataset.checks import (
     PARTS,
+    cache_in,
     given_specs,
     names_of,
     naming,
@@ -30,13 +32,14 @@ from mlaas4hep.dataset.folds import Folds
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
+from mlaas4hep.dataset.memory import Fit, Model
 from mlaas4hep.dataset.passes import buffers_of, windows_of
 from mlaas4hep.dataset.pieces import Window, pieces_of
 from mlaas4hep.dataset.readahead import read_ahead
 from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
-from mlaas4hep.errors import note
+from mlaas4hep.errors import ParamsError, note
 from mlaas4hep.inputs import Files, Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
 from mlaas4hep.planoptions import PlanOptions, checked, plain
@@ -109,6 +112,12 @@ class Dataset:
         ``"error"``, or ``"skip"``: a file that cannot be opened or read is left out and listed in ``bad_files``.
     reading
         How files are read: a :class:`Reading`, or a dict of its values.
+    cache
+        A folder in which the columns that the first pass reads are kept, with new branches, of the events that pass
+        the cuts: later passes and later runs map them and only flatten. What is kept of a file that has changed, or
+        of other branches, formulas or cuts, is not used. Processes may share it.
+    cache_limit
+        Bytes that the folder may hold, as a number or as ``"20 GB"``: what was not used for longest makes room.
     options
         How values are normalised, padded and laid out: :class:`~mlaas4hep.planoptions.PlanOptions` lists them all.
         Jagged branches with one counter, or fields of one record, are one collection, unless others are declared.
@@ -157,6 +166,8 @@ class Dataset:
         common_branches: bool = False,
         on_bad_file: str = "error",
         reading: Reading | Mapping[str, Any] | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        cache_limit: int | str = "20 GB",
         **options: Unpack[PlanOptions],
     ) -> None:
         self._options = checked(options, "Dataset")
@@ -187,7 +198,7 @@ class Dataset:
                 skip=skips(on_bad_file),
                 reading=reading,
             )
-            self._first_pass = FirstPass(self.inputs, wanted, given)
+            self._first_pass = FirstPass(self.inputs, wanted, given, cache_in(cache, cache_limit))
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
         self._tallies: list[Tally] = []
@@ -428,11 +439,21 @@ class Dataset:
             total.add(watch)
         return total
 
+    def chunk_size_for(self, memory: int | str, part: str | None = None) -> int:
+        """Return how many events a chunk of a part has within a budget of memory, as :meth:`chunks` takes it."""
+        return self._fit(memory, part_number(part)).size
+
+    def _fit(self, memory: int | str, part: int | None) -> Fit:
+        budget = parse_bytes("memory", memory)
+        model = Model(self.plan, self._found, part, self._seed, self._first_pass.pieces(self.plan))
+        return model.fit(budget, self._max_open)
+
     def chunks(
         self,
-        size: int,
+        size: int | None = None,
         part: str | None = None,
         *,
+        memory: int | str | None = None,
         epoch: int = 0,
         shuffle: bool | int = True,
         skip: int = 0,
@@ -450,6 +471,11 @@ class Dataset:
             Events of a chunk, the last one may be smaller; -1: one chunk with everything.
         part
             ``"train"``, ``"validation"``, ``"test"``, or None for all events.
+        memory
+            In place of a size what reading and flattening may take in memory, a number of bytes or a text as
+            ``"2 GB"``: chunks are as large as fits, and where too little is left for them by files that are open
+            together, those of one label are read one after the other, which is said. It depends on files and specs
+            alone, not on the machine or a cache; what is mapped from a cache is not counted.
         epoch
             With the seed it decides the order within chunks.
         shuffle
@@ -470,11 +496,18 @@ class Dataset:
         ReadError
             A file is corrupt; the message names file, branch and entries.
         """
-        size = -1 if size == -1 else whole("chunk size", size, 1, 2**48)
+        number = part_number(part)
+        if (size is None) == (memory is None):
+            raise ParamsError("chunks: give either their size or a budget of memory")
+        if memory is not None:
+            fit = self._fit(memory, number)
+        else:
+            fit = Fit(-1 if size == -1 else whole("chunk size", size, 1, 2**48), self._max_open)
         epoch = whole("epoch", epoch, 0, 2**63)
         skip = whole("skip", skip, 0, 2**62)
-        asked = Asked(size, part_number(part), epoch, window_of(shuffle), size, skip, shard_of(shard))
-        return self.pieces(asked)
+        window = window_of(shuffle)
+        size = fit.size if memory is None else max(1, fit.size // max(1, window))
+        return self.pieces(Asked(size, number, epoch, window, size, skip, shard_of(shard), max_open=fit.max_open))
 
     def pieces(self, asked: Asked) -> Generator[Chunk]:
         """Hand out the pieces of what a background thread prepares, and watch the time."""
@@ -509,5 +542,5 @@ class Dataset:
     def _means(self, watch: Watch, part: int | None = None) -> Means:
         """What a pass over a part is made with."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
-        tally = Tally(part, found.events)
-        return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally)
+        tally, cached = Tally(part, found.events), self._first_pass.cached(plan)
+        return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally, cached)

@@ -1,14 +1,17 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlaas4hep.dataset.badfiles import BadFiles
+from mlaas4hep.dataset.cache import Cached, Reader
 from mlaas4hep.dataset.cutflow import CutFlow, FileFlow, check_survivors, with_dropped
 from mlaas4hep.dataset.events import CUT, LEFT_OUT
 from mlaas4hep.dataset.files import (
@@ -26,7 +29,8 @@ from mlaas4hep.dataset.known import changed_files, others, parts_of, unchanged
 from mlaas4hep.dataset.learned import Learned
 from mlaas4hep.dataset.learning import Learner
 from mlaas4hep.dataset.ledger import Account, accounts_of
-from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
+from mlaas4hep.dataset.memory import event_bytes, piece_entries
+from mlaas4hep.dataset.preprocess import Cutter, Schemas, See, compile_for, with_new
 from mlaas4hep.dataset.quantities import FOLDS, Quantities, Quantity, quantity_of
 from mlaas4hep.dataset.scanning import Scanner
 from mlaas4hep.dataset.stream import open_again
@@ -36,8 +40,13 @@ from mlaas4hep.dataset.weighing import check_lines
 from mlaas4hep.errors import ParamsError, SourceError, note
 from mlaas4hep.grouping import Groups, by_counter
 from mlaas4hep.inputs import Input
-from mlaas4hep.sources import Branch, choose_branches
+from mlaas4hep.plan import Plan
+from mlaas4hep.sources import Branch, Column, Source, choose_branches, list_trees
 from mlaas4hep.specs import FilePart, Specs
+
+if TYPE_CHECKING:
+    from mlaas4hep.dataset.cache.folder import Cache
+    from mlaas4hep.dataset.cache.keeper import Keeper
 
 __all__ = ["FirstPass"]
 
@@ -47,7 +56,9 @@ Watcher = Callable[[int], None] | None
 class FirstPass:
     """Opens every file, chooses branches, and learns the rest when it is asked for, in one pass over the files."""
 
-    def __init__(self, inputs: Sequence[Input], wanted: Wanted, specs: Specs | None) -> None:
+    def __init__(
+        self, inputs: Sequence[Input], wanted: Wanted, specs: Specs | None, cache: "Cache | None" = None
+    ) -> None:
         self._wanted, self._labels, self._identifier = wanted, wanted.by_input, wanted.identifier
         if wanted.classes is not None and wanted.labels is None:
             raise ParamsError("classes are given, but no labels")
@@ -61,6 +72,8 @@ class FirstPass:
         self._fold: list[object] = []
         self._check_empty()
         self._learner = Learner(wanted, self._files, self._labels_of_files(), self._quantities)
+        self._keeper = self._keeper_in(cache) if cache is not None else None
+        self._gone_over: set[int] = set()
         # Where files may be skipped, what a scan finds of them counts.
         scans = wanted.skip and self._specs is None
         if not self._learner.columns and not self.preproc.cuts and not scans:
@@ -239,17 +252,10 @@ class FirstPass:
             learned = self._learner.unread(file)
             self._flows.append(FileFlow(str(file.input), file.used, ()))
             return learned
-        with self.watch.timed("reading"):
-            threads, reading = self._wanted.threads, self._wanted.reading
-            source = open_again(file.input.path, file.tree, file.entries, file.state, threads, reading)
-        see = partial(self._learner.learn_all, file, learned=learned)
-        cutter = Cutter(source, self._formulas, threads, self._learner.before_cuts, see)
-        try:
-            clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)
-            # A file without events is scanned too: its branches have types.
-            for start, stop in clusters or [(0, 0)]:
+        with self._reader(file, partial(self._learner.learn_all, file, learned=learned)) as reader:
+            for start, stop in reader.clusters(wanted, file.used):
                 with self.watch.timed("reading"):
-                    columns, entries = cutter.read(wanted, start, stop)
+                    columns, entries = reader.read(wanted, start, stop)
                 if len(entries) or start == stop:
                     used = self._learner.learn(file, columns, entries, learned)
                     if scanner is not None:
@@ -258,17 +264,85 @@ class FirstPass:
                             scanner.scan(file, columns, entries, used, weights)
                 if watcher:
                     watcher(stop - start)
-            self._learner.finish(file, source, learned)
+        self._learner.finish(file, lambda: closing(self._open(file)), learned)
+        self._flows.append(self._flow(file, reader, learned))
+        return learned
+
+    def _open(self, file: File) -> Source:
+        threads, reading = self._wanted.threads, self._wanted.reading
+        return open_again(file.input.path, file.tree, file.entries, file.state, threads, reading)
+
+    @contextmanager
+    def _reader(self, file: File, see: See) -> Generator[Reader]:
+        """Give what reads a file: from the cache where it is kept, and otherwise it is kept there, if there is one.
+
+        What has to be seen before cuts is not kept.
+        """
+        self._gone_over.add(file.input.number)
+        kept = self._keeper.open(file) if self._keeper else None
+        if kept is not None:
+            with closing(kept):
+                if not self._learner.before_cuts:
+                    yield kept
+                    return
+        with self.watch.timed("reading"):
+            source = self._open(file)
+        cutter = Cutter(source, self._formulas, self._wanted.threads, self._learner.before_cuts, see)
+        try:
+            if self._keeper is None or kept is not None:
+                yield cutter
+            else:
+                with self._keeper.keeping(file, cutter) as keeping:
+                    yield keeping
         finally:
             self.watch.add_seconds(source.seconds)
             source.close()
-        self._flows.append(self._flow(file, cutter, learned))
-        return learned
 
-    def _flow(self, file: File, cutter: Cutter, learned: Learned) -> FileFlow:
+    def _keeper_in(self, cache: "Cache") -> "Keeper":
+        """What keeps the columns that this pass can read of a file."""
+        from mlaas4hep.dataset.cache.keeper import Keeper
+
+        new = self._formulas.new_reads if self._formulas else []
+        columns = list(dict.fromkeys([*self._inputs, *new, *self._learner.columns]))
+        return Keeper(cache, self._wanted, self.preproc, self._formulas, self._sentinels, columns)
+
+    def cached(self, plan: Plan) -> Cached | None:
+        """Return what a pass takes from the cache; files that no pass has gone over so far are read into it first."""
+        if self._keeper is None:
+            return None
+        self._fill()
+        keeper, files = self._keeper, {file.input.number: file for file in self._files}
+        return Cached(plan.computed(), lambda number: keeper.open(files[number]))
+
+    def _fill(self) -> None:
+        """Read files that no pass has gone over so far into the cache, if there is one."""
+        files = {file.input.number: file for file in self._files if self._keeper is not None}
+        for events in self.found().events if files else ():
+            if events.number in self._gone_over or events.lost:
+                continue
+            # What cannot be read the pass over chunks finds out, too.
+            with suppress(SourceError), self._reader(files[events.number], _unseen) as reader:
+                for start, stop in reader.clusters([], len(events.parts)):
+                    with self.watch.timed("reading"):
+                        reader.read([], start, stop)
+
+    def pieces(self, plan: Plan) -> dict[int, int]:
+        """Return for each file, by its number, what the columns of its largest piece (basket, row group) take."""
+        names, found = [*plan.reads, *plan.cut_reads], {}
+        events = sum(int(np.count_nonzero(one.parts < CUT)) for one in self.found().events)
+        each = event_bytes(self.specs(), names, events)
+        for file in self._files:
+            entries = 0
+            with suppress(SourceError):  # what cannot be read the pass finds out, too
+                trees = list_trees(file.input.path, self._wanted.reading)
+                entries = max(piece_entries(tree, names) for tree in trees if tree.name == file.tree)
+            found[file.input.number] = round(each * min(entries, file.used))
+        return found
+
+    def _flow(self, file: File, reader: Reader, learned: Learned) -> FileFlow:
         """What became of the events of a file."""
         left_out = int(np.count_nonzero(learned.parts == LEFT_OUT))
-        return FileFlow(str(file.input), file.used, tuple(cutter.passed.tolist()), left_out)
+        return FileFlow(str(file.input), file.used, tuple(reader.passed.tolist()), left_out)
 
     def accounts(self, watcher: Watcher = None) -> tuple[Account, ...]:
         """Return what became of the events of every file; ``LedgerError`` where the sums do not agree."""
@@ -312,6 +386,7 @@ class FirstPass:
         """Return what was found, which takes no formulas any more."""
         self.found()
         self.specs()
+        self._fill()
         return {**self.__dict__, "_formulas": None}
 
     def _complete(self, scanner: Scanner) -> Specs:
@@ -332,3 +407,7 @@ class FirstPass:
         bad = {bad.file: (bad.reason, bad.lost) for bad in self.bad.found.values()}
         parts = self._parts | parts_of(self._files, scanner.of_files, self._wanted)
         return specs.with_files(entries, selected).with_bad_files(bad).with_parts(parts)
+
+
+def _unseen(columns: Mapping[str, Column], entries: NDArray[np.int64]) -> None:
+    """Do nothing with columns before cuts."""

@@ -1,6 +1,7 @@
 """Which fold every event is in, and whether it is for validation in the others."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -101,7 +102,7 @@ class Folding:
     def _check(self, source: Source, hashes: NDArray[np.float64], assigned: Assigned) -> None:
         """Raise where an event, known by its identifiers, is in two folds."""
         if self.by is not None and self.identity.identifier:
-            check_leaks(source, self.identity.identifier, hashes, assigned.folds, "folds")
+            check_leaks(lambda: nullcontext(source), self.identity.identifier, hashes, assigned.folds, "folds")
 
     def _note(self, file: File, columns: Mapping[str, Column], entries: NDArray[np.int64], assigned: Assigned) -> None:
         """Note the folds of events."""

@@ -1,6 +1,7 @@
 """The check that an event, known by its identifiers, is in one part only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from mlaas4hep.dataset.events import LEFT_OUT
 from mlaas4hep.errors import ParamsError
 from mlaas4hep.sources import Source
 
-__all__ = ["check_leaks"]
+__all__ = ["Opening", "check_leaks"]
+
+Opening = Callable[[], AbstractContextManager[Source]]
+"""Opens the file, where it must be read again."""
 
 
 def check_leaks(
-    source: Source,
+    opening: Opening,
     identifier: Sequence[str],
     hashes: NDArray[np.float64],
     places: NDArray[np.integer[Any]],
@@ -27,14 +31,18 @@ def check_leaks(
     ``hashes`` follow from the identifiers; events of equal hashes are read again, so that only equal identifiers
     count. Events that are not used are in none of the places: their number is that of no part, or less than 0.
     """
-    for entries in _suspects(hashes, places, what):
-        seen: dict[tuple[object, ...], int] = {}
-        for entry in entries.tolist():
-            columns = source.read(identifier, entry, entry + 1)
-            key = tuple(split_nulls(columns[name])[0][0].item() for name in identifier)
-            first = seen.setdefault(key, entry)
-            if places[first] != places[entry]:
-                _refuse(source.path, dict(zip(identifier, key, strict=True)), (first, entry), places, what)
+    suspects = list(_suspects(hashes, places, what))
+    if not suspects:
+        return
+    with opening() as source:
+        for entries in suspects:
+            seen: dict[tuple[object, ...], int] = {}
+            for entry in entries.tolist():
+                columns = source.read(identifier, entry, entry + 1)
+                key = tuple(split_nulls(columns[name])[0][0].item() for name in identifier)
+                first = seen.setdefault(key, entry)
+                if places[first] != places[entry]:
+                    _refuse(source.path, dict(zip(identifier, key, strict=True)), (first, entry), places, what)
 
 
 def _suspects(hashes: NDArray[np.float64], places: NDArray[np.integer[Any]], what: str) -> Iterator[NDArray[np.int64]]:

@@ -12,13 +12,13 @@ from mlaas4hep.dataset.events import CUT, DROPPED, LEFT_OUT, LOST, Events
 from mlaas4hep.dataset.files import File
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.labels import MISSING, Label, LabelColumn, Labels, name_classes
-from mlaas4hep.dataset.leaks import check_leaks
+from mlaas4hep.dataset.leaks import Opening, check_leaks
 from mlaas4hep.dataset.learned import Learned
 from mlaas4hep.dataset.quantities import Quantities
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.weighing import Weigher
 from mlaas4hep.errors import ParamsError, note
-from mlaas4hep.sources import Column, Source
+from mlaas4hep.sources import Column
 
 __all__ = ["Learner"]
 
@@ -92,11 +92,11 @@ class Learner:
         """Return the weights with which a scan counts these events: ``by`` behind ``negative``; None: all the same."""
         return learned.weights[entries] if self._quantities.weight is not None else None
 
-    def finish(self, file: File, source: Source, learned: Learned) -> None:
+    def finish(self, file: File, opening: Opening, learned: Learned) -> None:
         """Check what was learned of a file, all of whose events were learned."""
         self._weigher.finish(file, learned)
         if self._wanted.compares:
-            check_leaks(source, self._wanted.identifier, learned.uniforms, learned.parts, "parts")
+            check_leaks(opening, self._wanted.identifier, learned.uniforms, learned.parts, "parts")
 
     def found(self, learned: Sequence[Learned]) -> Found:
         """Return what was learned of all files."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mlaas4hep.dataset.badfiles import BadFiles
+from mlaas4hep.dataset.cache import Cached
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.watch import Watch
@@ -17,7 +18,8 @@ class Asked:
 
     ``part`` is a number, None for all parts. ``window`` is how many chunks of ``size`` events are permuted together,
     0 where nothing is. The pass is cut into pieces of ``piece`` events, of which the first ``skip`` are left out, and
-    with ``full`` those that are smaller.
+    with ``full`` those that are smaller. Up to ``max_open`` files are read beside each other; None: as many as those
+    of the dataset.
     """
 
     size: int
@@ -28,6 +30,7 @@ class Asked:
     skip: int
     shard: tuple[int, int] = (0, 1)
     full: bool = False
+    max_open: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +45,4 @@ class Means:
     bad: BadFiles
     watch: Watch
     tally: Tally
+    cached: Cached | None = None

@@ -13,7 +13,7 @@ from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sentinels import Sentinels
 from mlaas4hep.sources import Branch, Column, Source
 
-__all__ = ["Cutter", "Schemas", "compile_for", "with_new"]
+__all__ = ["Cutter", "Schemas", "See", "compile_for", "with_new"]
 
 Schemas = Sequence[tuple[str, Mapping[str, Branch]]]
 
@@ -74,6 +74,13 @@ class Cutter:
         self._first = list(dict.fromkeys([*(formulas.cut_reads if formulas else []), *seen]))
         cuts = formulas.cuts if formulas else []
         self.passed = np.zeros(len(cuts), np.int64)
+
+    def clusters(self, columns: Sequence[str], stop: int) -> list[tuple[int, int]]:
+        """Return ranges of the first entries, up to ``stop``, each good to be read at once; see ``Source``.
+
+        A file without events has one range, which is empty: its branches have types.
+        """
+        return self._source.clusters([*columns, *self._first], 0, stop) or [(0, 0)]
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> tuple[dict[str, Column], NDArray[np.int64]]:
         """Return these columns of the events from ``start`` to ``stop`` that pass, and the entries of these.

@@ -59,7 +59,7 @@ class Quantity:
         if self.formula is None:
             return columns[self.text]
         try:
-            values, _, nulls = self.formula.evaluate(columns, self.threads, entries)
+            ((values, _, nulls),) = self.formula.compute(columns, self.threads, entries).values()
         except ExpressionError as error:
             raise ExpressionError(f"{path}: {self.role}: {error}") from None
         return values if nulls is None else _rust.Masked(values, nulls, valid_when=False)

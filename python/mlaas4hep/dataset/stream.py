@@ -4,6 +4,7 @@ import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,12 @@ from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.events import Events
 from mlaas4hep.dataset.means import Means
 from mlaas4hep.errors import ColumnError, ExpressionError, ReadError, SourceError
-from mlaas4hep.plan import Flat
+from mlaas4hep.plan import Flat, Plan
 from mlaas4hep.sources import Reading, Source, open_source
 from mlaas4hep.sources.clusters import stagger
+
+if TYPE_CHECKING:
+    from mlaas4hep.dataset.cache.kept import Kept
 
 __all__ = ["Stream", "open_again"]
 
@@ -35,7 +39,7 @@ def open_again(path: str, tree: str, entries: int, state: object, threads: int, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
-    """A decoded cluster: its columns as the plan holds them, the entries of its events, and which are wanted.
+    """A decoded cluster: its columns as its plan holds them, the entries of its events, and which are wanted.
 
     Without columns these are events that are lost.
     """
@@ -44,6 +48,7 @@ class Cluster:
     entries: NDArray[np.int64]
     wanted: NDArray[np.int64]
     columns: _rust.Held | None
+    plan: Plan
 
 
 class Stream:
@@ -69,7 +74,7 @@ class Stream:
         self._plan, self._threads, self._watch = means.plan, means.threads, means.watch
         self._part = part
         self._beside = beside
-        self._bad, self._tally = means.bad, means.tally
+        self._bad, self._tally, self._cached = means.bad, means.tally, means.cached
         self._clusters = self._read(files, number / beside, start, stop)
         self._cluster: Cluster | None = None
         self._done = 0
@@ -141,7 +146,7 @@ class Stream:
         """Flatten events from a position in the cluster on."""
         out, entries = self._plan.out(target), cluster.entries[first : first + len(places)]
         try:
-            return self._plan.place(columns, places, out, threads=self._threads, entries=entries, start=first)
+            return cluster.plan.place(columns, places, out, threads=self._threads, entries=entries, start=first)
         except (ColumnError, ExpressionError) as error:
             raise type(error)(f"{cluster.events.path}: {error}") from None
 
@@ -164,7 +169,7 @@ class Stream:
             except SourceError as error:
                 lost = done + np.flatnonzero(wanted[done:])
                 self._lose(events, lost, error)
-                yield Cluster(events, lost, np.arange(len(lost)), None)
+                yield Cluster(events, lost, np.arange(len(lost)), None, self._plan)
 
     def _lose(self, events: Events, lost: NDArray[np.int64], error: SourceError) -> None:
         """Take note of events that cannot be read, or raise the error; a pass before may have said so."""
@@ -175,6 +180,10 @@ class Stream:
 
     def _clusters_of(self, events: Events, wanted: NDArray[np.bool_], share: float) -> Generator[tuple[Cluster, int]]:
         """Yield the clusters of one file, each with the entry behind its last one."""
+        kept = self._cached.open(events.number) if self._cached else None
+        if self._cached and kept:
+            yield from self._kept_clusters(events, wanted, kept, self._cached.plan)
+            return
         with self._watch.timed("reading"):
             source = self._open(events)
         try:
@@ -188,6 +197,21 @@ class Stream:
             self._watch.add_seconds(source.seconds)
             source.close()
 
+    def _kept_clusters(
+        self, events: Events, wanted: NDArray[np.bool_], kept: "Kept", plan: Plan
+    ) -> Generator[tuple[Cluster, int]]:
+        """Yield the clusters of one file as a cache has them: the new branches are there, and what was cut is not."""
+        try:
+            for start, stop in kept.clusters(plan.reads, len(wanted)):
+                if wanted[start:stop].any():
+                    with self._watch.timed("reading"):
+                        columns, entries = kept.read(plan.reads, start, stop, new=True)
+                        held = plan.hold(columns)
+                    yield Cluster(events, entries, np.flatnonzero(wanted[entries]), held, plan), stop
+                    del columns, held  # before the next one is read
+        finally:
+            kept.close()
+
     def _open(self, events: Events) -> Source:
         return open_again(events.path, events.tree, events.entries, events.state, self._threads, events.reading)
 
@@ -196,6 +220,8 @@ class Stream:
         columns = dict(source.read(self._plan.reads, start, start + len(wanted)))
         positions = np.flatnonzero(wanted)
         if not self._plan.cuts:
-            return Cluster(events, np.arange(start, start + len(wanted)), positions, self._plan.hold(columns))
+            return Cluster(
+                events, np.arange(start, start + len(wanted)), positions, self._plan.hold(columns), self._plan
+            )
         held = self._plan.hold(keep_all(columns, wanted))
-        return Cluster(events, start + positions, np.arange(len(positions)), held)
+        return Cluster(events, start + positions, np.arange(len(positions)), held, self._plan)

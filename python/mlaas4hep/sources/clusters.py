@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST", "check_range", "join", "stagger"]
+__all__ = ["MOST", "check_range", "join", "most_bytes", "stagger"]
 
 MOST = 32 * 2**20
 """Most bytes of columns in a cluster."""
@@ -18,6 +18,12 @@ def _limits(beside: int) -> tuple[int, int]:
     Each cluster costs some work however small it is. Where many files are read side by side all have one in memory.
     """
     return max(2**22, min(2**24, 2**28 // beside)), max(2**23, min(MOST, 2**29 // beside))
+
+
+def most_bytes(piece: int, beside: int) -> int:
+    """Return the most bytes that a cluster takes, of files whose pieces (baskets, row groups) take so many."""
+    least, part = _limits(beside)
+    return min(MOST, max(part, least + piece))
 
 
 def check_range(path: str, entries: int, start: int, stop: int) -> None:

@@ -86,20 +86,21 @@ pub(crate) fn evaluate<'py>(
         // What is wrong is said in view of all columns.
         let all = Columns::all(data)?;
         let program = compile_one(&promised(&all.table().map_err(raise)?), &formulas[0]).map_err(raise)?;
-        return values(&columns, &program, &table, threads, data.py());
+        return values(&columns, &program, 0, &table, threads, data.py());
     };
-    values(&columns, &program, &table, threads, data.py())
+    values(&columns, &program, 0, &table, threads, data.py())
 }
 
-/// The values of the only formula of a program.
+/// The values of the new branch of this number, or of the only formula of a program.
 fn values<'py>(
     columns: &Columns,
     program: &Program,
+    number: usize,
     table: &Table<'_>,
     threads: Option<usize>,
     py: Python<'py>,
 ) -> PyResult<PyEvaluated<'py>> {
-    let evaluation = Evaluation::new(program, table).map_err(raise)?;
+    let evaluation = Evaluation::new(program, number, table).map_err(raise)?;
     let room = evaluation.capacity();
     let jagged = evaluation.kind() == Kind::Jagged;
     let shared = evaluation.same_offsets().and_then(|column| columns.offsets(column, py));
@@ -290,19 +291,23 @@ impl Formulas {
         whole.select(kept.iter().map(String::as_str)).map(Specs).map_err(raise)
     }
 
-    /// The values of the only new branch that stays: content, offsets of a jagged one, and nulls where there are some.
+    /// The values of the new branches: of each content, offsets of a jagged one, and nulls where there are some.
     #[pyo3(signature = (columns, threads, entries=None))]
-    fn evaluate<'py>(
+    fn compute<'py>(
         &self,
+        py: Python<'py>,
         columns: &Bound<'py, PyAny>,
         threads: Option<usize>,
         entries: Entries<'py>,
-    ) -> PyResult<PyEvaluated<'py>> {
-        let py = columns.py();
+    ) -> PyResult<BTreeMap<&str, PyEvaluated<'py>>> {
         let columns = columns_of(columns, &self.new_reads())?;
         let table = numbered(columns.table().map_err(raise)?, &entries)?;
         let masks = self.0.sentinels().find(&table);
-        values(&columns, &self.0, &masks.hide(&table), threads, py)
+        let table = masks.hide(&table);
+        let each = self.0.defined().iter().enumerate().map(|(number, defined)| {
+            Ok((defined.name.as_str(), values(&columns, &self.0, number, &table, threads, py)?))
+        });
+        each.collect()
     }
 
     /// The steps as a plan has them, and the number of the value of the first new branch.

@@ -87,6 +87,11 @@ impl Plan {
         core::Plan::from_json(text).map(Plan).map_err(raise)
     }
 
+    /// The same for data that passed the cuts and in which the new branches are.
+    fn computed(&self) -> PyResult<Plan> {
+        self.0.computed().map(Plan).map_err(raise)
+    }
+
     fn to_json(&self) -> &str {
         self.0.to_json()
     }

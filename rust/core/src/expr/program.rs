@@ -86,6 +86,11 @@ impl Program {
         self.needed(self.defined.iter().map(|defined| defined.slot))
     }
 
+    /// The steps that one value needs, in order.
+    pub(crate) fn for_value(&self, slot: Slot) -> Vec<Slot> {
+        self.needed([slot].into_iter())
+    }
+
     fn needed(&self, slots: impl Iterator<Item = Slot>) -> Vec<Slot> {
         let mut needed = vec![false; self.steps.len()];
         slots.for_each(|slot| needed[slot] = true);

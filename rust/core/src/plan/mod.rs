@@ -187,6 +187,14 @@ impl Plan {
         Ok(Plan { program, branches, reads, positions, names, layout, pad_value, json, hash })
     }
 
+    /// The same for data that passed the cuts and in which the new branches are: these are loaded instead of computed.
+    pub fn computed(&self) -> Result<Plan> {
+        let from_data = |name: &str| self.branches.iter().any(|one| one.name == name && one.source == Source::Data);
+        let program = Program::default().with_sentinels(self.program.sentinels().select(from_data));
+        let branches = self.branches.iter().map(|branch| BranchPlan { source: Source::Data, ..branch.clone() });
+        Plan::of_branches(program, branches.collect(), self.pad_value)
+    }
+
     /// Read back what [`Plan::to_json`] gave.
     pub fn from_json(text: &str) -> Result<Plan> {
         let read = json::read(text)?;

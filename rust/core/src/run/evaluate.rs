@@ -18,7 +18,7 @@ pub enum Out<'o> {
     Float64(&'o mut [f64]),
 }
 
-/// One formula, to be computed for all events of a table.
+/// One formula or new branch, to be computed for all events of a table.
 pub struct Evaluation<'p> {
     formulas: Formulas<'p>,
     table: &'p Table<'p>,
@@ -30,10 +30,11 @@ pub struct Evaluation<'p> {
 }
 
 impl<'p> Evaluation<'p> {
-    /// The only formula of `program`, see [`compile_one`](crate::expr::compile_one), on `table`.
-    pub fn new(program: &'p Program, table: &'p Table<'p>) -> Result<Evaluation<'p>> {
-        let formulas = Formulas::bind(program, program.for_defined(), table)?;
-        let slot = program.defined().first().map_or(0, |defined| defined.slot);
+    /// The new branch of this number, or the only formula of `program`, see
+    /// [`compile_one`](crate::expr::compile_one), on `table`.
+    pub fn new(program: &'p Program, number: usize, table: &'p Table<'p>) -> Result<Evaluation<'p>> {
+        let slot = program.defined().get(number).map_or(0, |defined| defined.slot);
+        let formulas = Formulas::bind(program, program.for_value(slot), table)?;
         let (ty, shape) = (program.steps()[slot].ty, program.steps()[slot].shape);
         let source = formulas.source(slot).filter(|_| shape == Shape::Jagged);
         Ok(Evaluation { formulas, table, slot, ty, shape, source })
