@@ -110,9 +110,9 @@ class FirstPass:
         self._known: dict[str, Specs] = {}
         self._parts: dict[str, FilePart] = {}
         self._rescanned: list[File] | None = None
+        self._specs: Specs | None = None
         if specs is not None:
             self._take_given(specs, choice.inputs)
-        self._specs: Specs | None = self._given if self._rescanned is None else None
 
     def _take_given(self, specs: Specs, inputs: Sequence[Branch]) -> None:
         """Take specs that are given; where files changed since, these alone are scanned again."""
@@ -123,6 +123,8 @@ class FirstPass:
             self._parts = {name: self._given.parts[name] for name in self._known}
             names = ", ".join(str(file.input) for file in changed)
             note(f"changed since the specs were made, and scanned again: {names}")
+        else:
+            self._specs = self._given
 
     def reuse(self, specs: Specs) -> list[str]:
         """Take what earlier specs know of files that did not change, and return their names; others will be scanned."""
