@@ -7,6 +7,7 @@ from typing import Any
 import mlaas4hep
 import numpy as np
 from mlaas4hep import _reference as reference
+from mlaas4hep.tensors import Collection
 
 from tests.strategies import Table
 
@@ -38,5 +39,10 @@ def assert_same(flat: mlaas4hep.Flat, result: reference.Result) -> None:
     np.testing.assert_array_equal(flat.padding_mask, result.padding_mask)
     # As bits: -0 is not +0, and the place of a difference is shown.
     np.testing.assert_array_equal(flat.data.view(np.uint32), result.data.view(np.uint32))
+    assert flat.collections.keys() == result.tensors.keys()
+    for name, (data, mask) in result.tensors.items():
+        found = Collection.of((data, mask), ())
+        np.testing.assert_array_equal(flat.collections[name].mask, mask)
+        np.testing.assert_array_equal(flat.collections[name].data.view(np.uint32), found.data.view(np.uint32))
     assert flat.truncated == result.truncated
     assert flat.missing == result.missing

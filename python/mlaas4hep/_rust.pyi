@@ -168,7 +168,13 @@ class Held: ...
 @final
 class Plan:
     def __new__(
-        cls, specs: Specs, formulas: Formulas | None, normalize: str, pad_value: float, widths: dict[str, int]
+        cls,
+        specs: Specs,
+        formulas: Formulas | None,
+        pad_value: float,
+        branches: Mapping[str, Mapping[str, Any]],
+        layout: str,
+        tensors: list[tuple[str, list[int], list[str]]],
     ) -> Plan: ...
     @staticmethod
     def from_json(text: str) -> Plan: ...
@@ -184,13 +190,17 @@ class Plan:
     @property
     def cuts(self) -> list[str]: ...
     @property
+    def layout(self) -> str: ...
+    @property
+    def tensors(self) -> list[tuple[str, list[int], list[str]]]: ...
+    @property
     def widths(self) -> dict[str, int]: ...
     def select(self, columns: object, training: bool, threads: int | None) -> tuple[NDArray[np.bool_], list[int]]: ...
     def run(
         self,
         columns: object,
         threads: int | None,
-        out: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
+        out: Sequence[tuple[NDArray[np.float32], NDArray[np.bool_]]] | None = None,
         rows: NDArray[np.int64] | None = None,
     ) -> Run: ...
     def hold(self, columns: object) -> Held: ...
@@ -199,7 +209,7 @@ class Plan:
         held: Held,
         start: int | None,
         threads: int | None,
-        out: tuple[NDArray[np.float32], NDArray[np.bool_]],
+        out: Sequence[tuple[NDArray[np.float32], NDArray[np.bool_]]],
         rows: NDArray[np.int64],
         entries: NDArray[np.int64] | None = None,
     ) -> Run: ...
@@ -207,9 +217,7 @@ class Plan:
 @final
 class Run:
     @property
-    def data(self) -> NDArray[np.float32]: ...
-    @property
-    def padding_mask(self) -> NDArray[np.bool_]: ...
+    def tensors(self) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]: ...
     @property
     def truncated(self) -> dict[str, int]: ...
     @property
@@ -223,6 +231,7 @@ class Schedule:
     def __next__(self) -> list[tuple[int, int, int, NDArray[np.int64]]]: ...
 
 def held(data: object) -> object: ...
+def collections(data: object) -> list[list[str]]: ...
 def scan(
     columns: object,
     threads: int | None,

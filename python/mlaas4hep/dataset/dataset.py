@@ -6,7 +6,7 @@ from contextlib import closing
 from copy import copy
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from mlaas4hep.dataset.folds import Folds
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
-from mlaas4hep.dataset.passes import windows_of
+from mlaas4hep.dataset.passes import buffers_of, windows_of
 from mlaas4hep.dataset.pieces import Window, pieces_of
 from mlaas4hep.dataset.readahead import read_ahead
 from mlaas4hep.dataset.tally import Tally
@@ -39,6 +39,7 @@ from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import note
 from mlaas4hep.inputs import Files, Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
+from mlaas4hep.planoptions import PlanOptions, checked, plain
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sentinels import Given
 from mlaas4hep.sources import Reading, find
@@ -108,6 +109,9 @@ class Dataset:
         ``"error"``, or ``"skip"``: a file that cannot be opened or read is left out and listed in ``bad_files``.
     reading
         How files are read: a :class:`Reading`, or a dict of its values.
+    options
+        How values are normalised, padded and laid out: :class:`~mlaas4hep.planoptions.PlanOptions` lists them all.
+        Jagged branches with one counter, or fields of one record, are one collection, unless others are declared.
 
     A branch that stands alone as label, target, weight or split is no input; branches in formulas of these are inputs
     like others, unless they are excluded.
@@ -153,7 +157,9 @@ class Dataset:
         common_branches: bool = False,
         on_bad_file: str = "error",
         reading: Reading | Mapping[str, Any] | None = None,
+        **options: Unpack[PlanOptions],
     ) -> None:
+        self._options = checked(options, "Dataset")
         self.preproc = Preprocessing.of(preproc)
         self._seed = whole("seed", seed, 0, 2**64 - 1)
         self._max_open = whole("max_open", max_open, 1, 2**31)
@@ -222,19 +228,24 @@ class Dataset:
         Datasets of equal identity give the same specs, and bit for bit the same chunks. Files count with path, tree,
         entries, size and what else tells a changed one.
         """
-        return {**self._first_pass.identity(), "seed": self._seed, "open files": self._max_open}
+        ours = {"seed": self._seed, "open files": self._max_open, "plan": plain(self._options)}
+        return {**self._first_pass.identity(), **ours}
 
     @property
     def plan(self) -> Plan:
         """The plan that every chunk is made with, compiled from the specs."""
         if self._plan is None:
-            self._plan = Plan(self.specs(), preproc=self._first_pass.preproc)
+            self._plan = self._plan_of(self._options)
         return self._plan
+
+    def _plan_of(self, options: PlanOptions) -> Plan:
+        return Plan.finding(self.specs(), self._first_pass.preproc, options, self._first_pass.collections)
 
     def unnormalised(self) -> "Dataset":
         """Return this dataset with a plan that leaves values as they are, but for rounding them to float32."""
         other = copy(self)
-        other._plan = Plan(self.specs(), normalize="none", preproc=self._first_pass.preproc)
+        names = self.plan.branches  # by name, since new branches may have a rule of their own
+        other._plan = self._plan_of({**self._options, "normalize": dict.fromkeys(names, "none")})
         return other
 
     def folds(self, number: int, by: str | None = None) -> Folds:
@@ -396,9 +407,13 @@ class Dataset:
         >>> len(test.data) == len(test.labels) == dataset.count("test")
         True
         """
-        asked = Asked(-1, part_number(part), 0, 0, -1, 0)
-        found = next(self.pieces(asked), None)
-        return next(self._prepare(asked, Watch())).chunk() if found is None else found
+        found = list(self.pieces(Asked(-1, part_number(part), 0, 0, -1, 0)))
+        return found[0] if found else self.no_events()
+
+    def no_events(self) -> Chunk:
+        """Return a chunk without events, which tells what arrays chunks have, and of what types and shapes."""
+        means = self._means(Watch())
+        return Chunk.of(means.plan.gathered(buffers_of(0, means).target(0)), np.zeros(0, np.int64))
 
     @property
     def last_pass(self) -> Watch:
@@ -486,8 +501,13 @@ class Dataset:
 
     def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Window]:
         """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""
+        means = self._means(watch, asked.part)
+        tallies.append(means.tally)
+        self._tallies.append(means.tally)
+        yield from windows_of(asked, means)
+
+    def _means(self, watch: Watch, part: int | None = None) -> Means:
+        """What a pass over a part is made with."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
-        tally = Tally(asked.part, found.events)
-        tallies.append(tally)
-        self._tallies.append(tally)
-        yield from windows_of(asked, Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally))
+        tally = Tally(part, found.events)
+        return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally)

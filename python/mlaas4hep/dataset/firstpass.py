@@ -34,6 +34,7 @@ from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.dataset.weighing import check_lines
 from mlaas4hep.errors import ParamsError, SourceError, note
+from mlaas4hep.grouping import Groups, by_counter
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Branch, choose_branches
 from mlaas4hep.specs import FilePart, Specs
@@ -100,6 +101,7 @@ class FirstPass:
         if choice.note:
             note(choice.note)
         self._kept = [branch.name for branch in choice.inputs]
+        self._counters = {branch.name: branch.counted_by for branch in choice.inputs if branch.kind == "jagged"}
         self._inputs = [name for name in self._kept if name not in new]
         if excluded := sorted(set(new) - set(self._kept)):
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
@@ -110,11 +112,9 @@ class FirstPass:
         self._known: dict[str, Specs] = {}
         self._parts: dict[str, FilePart] = {}
         self._rescanned: list[File] | None = None
-        self._specs: Specs | None = None
-        if specs is not None:
-            self._take_given(specs, choice.inputs)
+        self._specs = None if specs is None else self._take_given(specs, choice.inputs)
 
-    def _take_given(self, specs: Specs, inputs: Sequence[Branch]) -> None:
+    def _take_given(self, specs: Specs, inputs: Sequence[Branch]) -> Specs | None:
         """Take specs that are given; where files changed since, these alone are scanned again."""
         changed = changed_files(specs, self._files, self._wanted.reading)
         self._given = fitting(specs, inputs, [file for file in self._files if file not in changed])
@@ -123,8 +123,7 @@ class FirstPass:
             self._parts = {name: self._given.parts[name] for name in self._known}
             names = ", ".join(str(file.input) for file in changed)
             note(f"changed since the specs were made, and scanned again: {names}")
-        else:
-            self._specs = self._given
+        return None if changed else self._given
 
     def reuse(self, specs: Specs) -> list[str]:
         """Take what earlier specs know of files that did not change, and return their names; others will be scanned."""
@@ -143,6 +142,10 @@ class FirstPass:
     def targets(self) -> Sequence[str]:
         """What a regression learns."""
         return self._wanted.targets
+
+    def collections(self) -> Groups:
+        """Return the jagged inputs that are one collection, as the files tell."""
+        return by_counter(self._counters)
 
     def specs(self, watcher: Watcher = None) -> Specs:
         """Return the specs: those given, else those of a scan of all files."""

@@ -8,13 +8,13 @@ from itertools import islice, pairwise
 import numpy as np
 
 from mlaas4hep import _rust
-from mlaas4hep.dataset.buffers import Buffers, Field
+from mlaas4hep.dataset.buffers import Buffers
 from mlaas4hep.dataset.means import Asked, Means
 from mlaas4hep.dataset.pieces import Share, Window
 from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import Stream
 
-__all__ = ["windows_of"]
+__all__ = ["buffers_of", "windows_of"]
 
 
 def windows_of(asked: Asked, means: Means) -> Generator[Window]:
@@ -29,11 +29,9 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
     done = _skip(schedule, share.limit(asked.skip, asked.piece, asked.full) // size, len(counts))
     position = sum(done)
     means.tally.schedule(groups, ranges, done)
-    width = (len(means.plan.names),)
-    fields: dict[str, Field] = {"data": (np.float32, width), "padding_mask": (np.bool_, width), **found.fields}
-    buffers = Buffers(min(size, share.events - position), fields)
+    buffers = buffers_of(min(size, share.events - position), means)
     if position == share.events:
-        yield Window(buffers.target(0), np.zeros(0, np.int64), position, share)
+        yield Window(buffers.target(0), np.zeros(0, np.int64), position, share, means.plan)
     with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
         streams = [
             Stream(group, part, means, reader, number, len(groups), start + skipped, stop)
@@ -47,11 +45,16 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
             for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
                 streams[following].prepare(len(further))  # reads while this one is flattened
                 lost.append(streams[number].fill(places, target))
-            window = Window(target, np.sort(np.concatenate(lost)), position, share)
+            window = Window(target, np.sort(np.concatenate(lost)), position, share, means.plan)
             means.tally.leave(window.outside(asked.piece, asked.skip, asked.full))
             yield window
             position += rows
             del target, window  # so that its arrays can be used again
+
+
+def buffers_of(rows: int, means: Means) -> Buffers:
+    """Return the arrays of windows of up to so many events."""
+    return Buffers(rows, {**means.plan.fields, **means.found.fields})
 
 
 def _skip(schedule: _rust.Schedule, windows: int, streams: int) -> list[int]:

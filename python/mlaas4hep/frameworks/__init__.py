@@ -1,6 +1,7 @@
-"""The frameworks that train a model, one file each with the same verbs (:class:`Network`).
+"""The frameworks that train a model: one file each with the same verbs (:class:`Network`), and one with its batches.
 
-Importing this package imports no framework: :func:`start` does, when a run needs one.
+Importing this package imports no framework: :func:`start` does, when a run needs one, and so do :func:`to_torch` and
+its like (:mod:`mlaas4hep.frameworks.feed`).
 """
 
 import importlib
@@ -13,8 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep.errors import ModelError
+from mlaas4hep.frameworks.feed import to_arrow, to_keras, to_tensorflow, to_torch, to_xgboost
 
-__all__ = ["INSTALL", "Network", "Part", "adapt", "installed", "start"]
+__all__ = [
+    "INSTALL",
+    "Network",
+    "Part",
+    "adapt",
+    "installed",
+    "start",
+    "to_arrow",
+    "to_keras",
+    "to_tensorflow",
+    "to_torch",
+    "to_xgboost",
+]
 
 INSTALL = "pip install 'mlaas4hep[keras]'"
 

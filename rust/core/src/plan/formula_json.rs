@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Slot;
-use super::json::{ReadStep, Reader, WHAT, broken, load_to_json};
+use super::json::{ReadStep, WHAT, broken, load_to_json};
+use super::reader::Reader;
 use crate::error::{Error, Result};
 use crate::expr::{Constant, FormulaStep, Function, Op, Place, Program, Reduction, Relation, Select, Shape, Type};
 use crate::schema::DType;
