@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.chunk import Chunk
-from mlaas4hep.dataset.events import LOST, Events
+from mlaas4hep.dataset.events import LOST
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.errors import ParamsError
 
@@ -122,7 +122,7 @@ class Predictions:
 
         ``ParamsError``: an event has none.
         """
-        wanted = {events.number: self._expected(events) for events in self._found.events}
+        wanted = self._expected()
         missing = {number: np.flatnonzero(mask & ~self._done[number]) for number, mask in wanted.items()}
         if count := sum(map(len, missing.values())):
             first = next(number for number, entries in missing.items() if len(entries))
@@ -141,9 +141,10 @@ class Predictions:
         scores = [self._scores[number][of_file] for number, of_file in entries.items()] if self._scores else []
         return Predicted(scores=np.concatenate(scores) if scores else np.zeros(0, np.float32), **target)
 
-    def _expected(self, events: Events) -> NDArray[np.bool_]:
-        """Which events of a file must have a prediction: those that are used, and were not lost when they were read."""
-        wanted = events.wanted(None)
-        for found in self._of_folds:
-            wanted &= next(other.parts for other in found.events if other.number == events.number) != LOST
-        return wanted | self._done[events.number]
+    def _expected(self) -> dict[int, NDArray[np.bool_]]:
+        """Which events must have a prediction: those that are used, and were not lost when a fold was read."""
+        expected = {}
+        for events, *of_folds in zip(self._found.events, *(found.events for found in self._of_folds), strict=True):
+            lost = np.any([other.parts == LOST for other in of_folds], axis=0)
+            expected[events.number] = (events.wanted(None) & ~lost) | self._done[events.number]
+        return expected
