@@ -10,6 +10,7 @@ from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.read import read
 from mlaas4hep.reading import Reading
 from mlaas4hep.specs import Specs, scan
+from mlaas4hep.weights import Weights
 
 __all__ = [
     "Chunk",
@@ -20,6 +21,7 @@ __all__ = [
     "Preprocessing",
     "Reading",
     "Specs",
+    "Weights",
     "errors",
     "evaluate",
     "flatten",

@@ -13,6 +13,7 @@ __all__ = [
     "BranchError",
     "ColumnError",
     "ExpressionError",
+    "LedgerError",
     "MLaaSError",
     "ModelError",
     "Note",
@@ -64,6 +65,12 @@ class SourceError(MLaaSError, OSError):
 
 class ReadError(SourceError):
     """A file that could be opened turned out to be corrupt while it was read."""
+
+    exit_status = 1
+
+
+class LedgerError(MLaaSError, RuntimeError):
+    """Events that were counted in two ways do not agree: a mistake of ours, which must not pass unseen."""
 
     exit_status = 1
 

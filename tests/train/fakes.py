@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from mlaas4hep.dataset import Ledger
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.preproc import Preprocessing
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ class FakeChunk:
     data: NDArray[np.float32]
     labels: NDArray[np.int64]
     entry: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
 
 
 class FakeJson:
@@ -38,6 +40,7 @@ class FakeDataset:
     plan = FakeJson()
     preproc = Preprocessing()
     bad_files = ()
+    ledger = Ledger(())
 
     def __init__(
         self,

@@ -113,6 +113,11 @@ def test_the_job_on_files(tmp_path: Path, training: str) -> None:
     assert report.metrics is not None
     assert report.metrics.auc is not None
     assert report.metrics.auc > 0.75
+    ledger = json.loads((tmp_path / "out/metrics.json").read_text())["ledger"]
+    passes = {one["part"]: one["delivered"] / one["passes"] for one in ledger["passes"]}
+    assert passes == {part: dataset.count(part) for part in ("train", "validation", "test")}
+    assert ledger["complete"]
+    assert ledger["total"]["entries"] == ledger["total"]["unused"] + 1500
     assert Plan.from_json(tmp_path / "out/plan.json") == dataset.plan
     assert Specs.from_json(tmp_path / "out/specs.json") == dataset.specs()
 

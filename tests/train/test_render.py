@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from mlaas4hep.dataset import Ledger
 from mlaas4hep.evaluation.results import Epoch, Metrics
 from mlaas4hep.train import Report, Throughput, render
 
@@ -11,6 +12,7 @@ METRICS = Metrics(
     events=4000,
     classes=["ttbar", "ttH"],
     threshold=0.5,
+    weighted=False,
     auc=0.91234,
     accuracy=0.8305,
     confusion_matrix=[[1642, 358], [320, 1680]],
@@ -29,6 +31,7 @@ REPORT = Report(
     },
     bad_files=(),
     cutflow=None,
+    ledger=Ledger(()),
     history=[Epoch(1, None, {"loss": 0.5, "val_loss": float("nan")})],
     metrics=METRICS,
     throughput=Throughput(512_345.6, 81_234.5, 1.57, 0.04, 12.3),

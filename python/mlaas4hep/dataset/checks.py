@@ -14,7 +14,6 @@ from mlaas4hep.specs import Specs
 __all__ = [
     "PARTS",
     "for_each",
-    "fractions",
     "given_specs",
     "names_of",
     "naming",
@@ -91,7 +90,7 @@ def shard_of(shard: object) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def for_each(path: str, events: int, value: int, dtype: type[np.integer[Any]]) -> NDArray[Any]:
+def for_each(path: str, events: int, value: int, dtype: type[np.number[Any]]) -> NDArray[Any]:
     """Return an array with the value for each event of a file, or an error where these cannot be so many."""
     try:
         return np.full(events, value, dtype)
@@ -107,14 +106,3 @@ def skips(on_bad_file: str) -> bool:
     if on_bad_file not in ("error", "skip"):
         raise ParamsError(f"on_bad_file is {on_bad_file!r}; it must be 'error' or 'skip'")
     return on_bad_file == "skip"
-
-
-def fractions(split: Sequence[float]) -> tuple[float, float, float]:
-    """Return the fractions of train, validation and test; they add up to 1."""
-    try:
-        train, validation, test = (float(fraction) for fraction in split)
-    except (TypeError, ValueError):
-        raise ParamsError(f"split is {split!r}; it must be three fractions: train, validation, test") from None
-    if min(train, validation, test) < 0 or not abs(train + validation + test - 1) <= 1e-6:
-        raise ParamsError(f"split is {split!r}; the fractions must not be negative, and add up to 1")
-    return train, validation, test

@@ -6,14 +6,13 @@ from contextlib import closing
 from copy import copy
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from mlaas4hep.dataset.badfiles import BadFile
 from mlaas4hep.dataset.checks import (
     PARTS,
-    fractions,
     given_specs,
     names_of,
     naming,
@@ -25,22 +24,29 @@ from mlaas4hep.dataset.checks import (
 )
 from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
+from mlaas4hep.dataset.events import DROPPED
 from mlaas4hep.dataset.firstpass import FirstPass
+from mlaas4hep.dataset.folds import Folds
 from mlaas4hep.dataset.found import Found
+from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
-from mlaas4hep.dataset.passes import buffers_of, windows_of
+from mlaas4hep.dataset.passes import empty, windows_of
 from mlaas4hep.dataset.pieces import Window, pieces_of
 from mlaas4hep.dataset.readahead import read_ahead
+from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import note
 from mlaas4hep.inputs import Files, Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
+from mlaas4hep.planoptions import PlanOptions, checked, plain
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sentinels import Given
 from mlaas4hep.sources import Reading, find
 from mlaas4hep.specs import Specs
+from mlaas4hep.splits import SplitBy, split_of
 from mlaas4hep.threads import resolve_threads
+from mlaas4hep.weights import Weights
 
 __all__ = ["PARTS", "Chunk", "Dataset"]
 
@@ -55,7 +61,14 @@ class Dataset:
         them to their trees; or the name of a list file, or a text with commas.
     labels
         A list with an integer or a class name for each input, or the name of the branch that holds the label
-        (integers, bools, whole floats or strings). Events whose label is missing are left out and counted.
+        (integers, bools, whole floats or strings), or a formula that gives it, such as ``"nLeptons >= 2"``. Events
+        whose label is missing are left out and counted.
+    targets
+        Branches or formulas, flat, that a regression learns: one, or a list. Events of which one is missing are left
+        out and counted.
+    weights
+        What events weigh: a branch or formula, a list with a number for each input, ``"balanced"``, or
+        :class:`Weights` or a dict like them.
     tree
         Name of the tree for inputs that name none; not needed where a file holds only one.
     select, exclude
@@ -68,10 +81,13 @@ class Dataset:
         inputs like others; events that do not pass the cuts are not used.
     specs
         ``Specs`` or the path of a ``specs.json`` to use instead of scanning the files; refused where they do not fit.
+        Files that changed since they were made are scanned again, which a note says.
     classes
         Names of the classes in order; by default the sorted names, or the integers.
     split
-        Fractions of train, validation and test.
+        Fractions of train, validation and test, or parts by the values of a branch or formula:
+        ``{"by": "evtNo % 5", "validation": [3], "test": [4]}``, where the rest is train; with ``identifier`` two
+        events of a file that have the same are not in two parts, which is checked.
     seed
         Every random choice follows from it.
     nevts
@@ -93,6 +109,12 @@ class Dataset:
         ``"error"``, or ``"skip"``: a file that cannot be opened or read is left out and listed in ``bad_files``.
     reading
         How files are read: a :class:`Reading`, or a dict of its values.
+    options
+        How values are normalised, padded and laid out: :class:`~mlaas4hep.planoptions.PlanOptions` lists them all.
+        Jagged branches with one counter, or fields of one record, are one collection, unless others are declared.
+
+    A branch that stands alone as label, target, weight or split is no input; branches in formulas of these are inputs
+    like others, unless they are excluded.
 
     Raises
     ------
@@ -123,7 +145,9 @@ class Dataset:
         preproc: object = None,
         specs: Specs | str | os.PathLike[str] | None = None,
         classes: Sequence[str] | None = None,
-        split: tuple[float, float, float] = (0.64, 0.16, 0.2),
+        targets: str | Sequence[str] = (),
+        weights: Weights | Mapping[str, Any] | Sequence[float] | str | None = None,
+        split: tuple[float, float, float] | SplitBy | Mapping[str, Any] = (0.64, 0.16, 0.2),
         seed: int = 21,
         nevts: int = -1,
         max_open: int = 128,
@@ -133,7 +157,9 @@ class Dataset:
         common_branches: bool = False,
         on_bad_file: str = "error",
         reading: Reading | Mapping[str, Any] | None = None,
+        **options: Unpack[PlanOptions],
     ) -> None:
+        self._options = checked(options, "Dataset")
         self.preproc = Preprocessing.of(preproc)
         self._seed = whole("seed", seed, 0, 2**64 - 1)
         self._max_open = whole("max_open", max_open, 1, 2**31)
@@ -149,7 +175,9 @@ class Dataset:
                 exclude,
                 identifier=names_of(identifier),
                 classes=classes,
-                split=fractions(split),
+                targets=tuple([targets] if isinstance(targets, str) else targets),
+                weights=Weights.of(weights),
+                split=split_of(split),
                 seed=self._seed,
                 nevts=nevts if nevts == -1 else whole("nevts", nevts, 1, 2**63),
                 threads=self._threads,
@@ -162,6 +190,7 @@ class Dataset:
             self._first_pass = FirstPass(self.inputs, wanted, given)
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
+        self._tallies: list[Tally] = []
         self.on_events: Callable[[int], None] | None = None
         if len(self.inputs) > self._max_open:
             chains = "the files of one label" if labels is not None and not isinstance(labels, str) else "they"
@@ -185,25 +214,80 @@ class Dataset:
         """
         self._first_pass.take_specs(specs)
 
+    def reuse(self, specs: Specs) -> list[str]:
+        """Take from earlier specs what they know of files that did not change since; returns the names of these.
+
+        The other files are scanned by :meth:`specs`, as are those of which other events were used, or whose specs
+        were made with other formulas, cuts, sentinels, labels or branches. Specs given to the dataset stay as they are.
+        """
+        return self._first_pass.reuse(specs)
+
     def identity(self) -> dict[str, Any]:
         """Return what chunks follow from besides the arguments of :meth:`chunks`, as values of JSON.
 
         Datasets of equal identity give the same specs, and bit for bit the same chunks. Files count with path, tree,
         entries, size and what else tells a changed one.
         """
-        return {**self._first_pass.identity(), "seed": self._seed, "open files": self._max_open}
+        ours = {"seed": self._seed, "open files": self._max_open, "plan": plain(self._options)}
+        return {**self._first_pass.identity(), **ours}
 
     @property
     def plan(self) -> Plan:
         """The plan that every chunk is made with, compiled from the specs."""
         if self._plan is None:
-            self._plan = Plan(self.specs(), preproc=self._first_pass.preproc)
+            self._plan = self._plan_of(self._options)
         return self._plan
+
+    def _plan_of(self, options: PlanOptions) -> Plan:
+        return Plan.finding(self.specs(), self._first_pass.preproc, options, self._first_pass.collections)
 
     def unnormalised(self) -> "Dataset":
         """Return this dataset with a plan that leaves values as they are, but for rounding them to float32."""
         other = copy(self)
-        other._plan = Plan(self.specs(), normalize="none", preproc=self._first_pass.preproc)
+        names = self.plan.branches  # by name, since new branches may have a rule of their own
+        other._plan = self._plan_of({**self._options, "normalize": dict.fromkeys(names, "none")})
+        return other
+
+    def folds(self, number: int, by: str | None = None) -> Folds:
+        """Return as many datasets, in each of which other events are the test part: every event is in one of these.
+
+        The other events of a fold are train and validation, in the proportion that these have in ``split``. The
+        datasets share what was scanned, and the plan; specs and weights are those of all events used, as they are for
+        train, validation and test. With u_n the upper 53 bits of s(h + n) as a number in [0, 1), where h is the hash
+        that parts follow from, an event is in fold floor(number u_1); as for parts, format, chunk size, threads and
+        order play no role.
+
+        Parameters
+        ----------
+        number
+            How many; at least 2, and no more than there are events.
+        by
+            A flat branch or formula whose values, from 0 to ``number`` - 1, are the folds, such as ``"evtNo % 5"``.
+            With ``identifier`` no two events of a file that have the same may be in two folds, which is checked. The
+            branch stays an input, unless it is excluded.
+
+        Raises
+        ------
+        ParamsError
+            There are too few events, a value is no fold, or ``split`` has no fractions.
+
+        Examples
+        --------
+        >>> import mlaas4hep
+        >>> from importlib.resources import files
+        >>> dataset = mlaas4hep.Dataset(files("mlaas4hep") / "sample" / "ttH.root", select=["met", "nJets"])
+        >>> folds = dataset.folds(5)
+        >>> len(folds), sum(fold.count("test") for fold in folds) == len(dataset)
+        (5, True)
+        """
+        passes = self._first_pass.folds(whole("folds", number, 2, 2**31 - 1), by, self.on_events)
+        found = [one.found() for one in passes]
+        return Folds([self._with(one) for one in passes], self._found, found)
+
+    def _with(self, first_pass: FirstPass) -> "Dataset":
+        """This dataset with the events that another pass found."""
+        other = copy(self)
+        other._plan, other._first_pass, other._watches, other._tallies = self.plan, first_pass, [Watch()], []
         return other
 
     def with_threads(self, threads: int) -> "Dataset":
@@ -243,6 +327,11 @@ class Dataset:
         return self._found.labels.values
 
     @property
+    def targets(self) -> list[str]:
+        """What a regression learns, in the order of ``chunk.targets``; empty without targets."""
+        return list(self._first_pass.targets)
+
+    @property
     def entries(self) -> int:
         """Number of events that the first pass goes over: those with a missing label are among them."""
         return self._first_pass.entries
@@ -254,13 +343,26 @@ class Dataset:
 
     @property
     def left_out(self) -> int:
-        """Number of events that are left out because their label is missing."""
+        """Number of events that are left out because their label, or a target, is missing."""
         return self._found.left_out
+
+    @property
+    def dropped(self) -> int:
+        """Number of events that are left out for their weights: negative, outside a spectrum, or not drawn."""
+        return sum(int(np.count_nonzero(events.parts == DROPPED)) for events in self._found.events)
 
     @property
     def cutflow(self) -> CutFlow:
         """How many events were read of each file, and how many passed each cut and all before it."""
         return self._first_pass.cutflow(self.on_events)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What became of every event: of each file how many were found, cut, put into parts, and delivered so far."""
+        accounts = self._first_pass.accounts(self.on_events)
+        known = {account.file for account in accounts}
+        unopened = [bad.file for bad in self.bad_files if bad.file not in known]
+        return Ledger.of(accounts, unopened, [tally.delivery for tally in self._tallies])
 
     @property
     def bad_files(self) -> tuple[BadFile, ...]:
@@ -310,7 +412,8 @@ class Dataset:
 
     def no_events(self) -> Chunk:
         """Return a chunk without events, which tells what arrays chunks have, and of what types and shapes."""
-        return Chunk.of(buffers_of(0, self._means(Watch())).target(0), np.zeros(0, np.int64))
+        nothing = Asked(-1, None, 0, 0, -1, 0)
+        return empty(self._means(nothing, Watch())).chunk()
 
     @property
     def last_pass(self) -> Watch:
@@ -377,22 +480,34 @@ class Dataset:
         """Hand out the pieces of what a background thread prepares, and watch the time."""
         watch = Watch()
         self._watches.append(watch)
+        tallies: list[Tally] = []  # one, from when the pass is scheduled
         begin = perf_counter()
-        with closing(read_ahead(self._prepare(asked, watch))) as windows:
-            for chunk in pieces_of(windows, asked.piece, asked.skip, asked.full):
-                watch.waiting += perf_counter() - begin
-                watch.events += len(chunk.data)
-                yield chunk
-                begin = perf_counter()
+        try:
+            with closing(read_ahead(self._prepare(asked, watch, tallies))) as windows:
+                for chunk in pieces_of(windows, asked.piece, asked.skip, asked.full):
+                    watch.waiting += perf_counter() - begin
+                    watch.events += len(chunk.data)
+                    tallies[0].deliver(chunk.file)
+                    yield chunk
+                    begin = perf_counter()
+            tallies[0].check()
+        finally:
+            for tally in tallies:
+                tally.end()
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
             where = " (in what was left of the pass)" if asked.skip else ""
             note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
 
-    def _prepare(self, asked: Asked, watch: Watch) -> Generator[Window]:
+    def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Window]:
         """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""
-        yield from windows_of(asked, self._means(watch))
+        means = self._means(asked, watch)
+        tallies.append(means.tally)
+        self._tallies.append(means.tally)
+        yield from windows_of(asked, means)
 
-    def _means(self, watch: Watch) -> Means:
+    def _means(self, asked: Asked, watch: Watch) -> Means:
+        """What a pass is made with."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
-        return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch)
+        tally = Tally(asked.part, found.events)
+        return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally)

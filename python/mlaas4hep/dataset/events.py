@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.sources import Reading
 
-__all__ = ["CUT", "LEFT_OUT", "LOST", "Events"]
+__all__ = ["CUT", "DROPPED", "LEFT_OUT", "LOST", "Events"]
 
 LEFT_OUT = 3
-"""Stands among the parts of events where an event has no label."""
+"""Stands among the parts of events where an event has no label, or lacks a target."""
 CUT = 4
 """Stands there where an event does not pass the cuts."""
 LOST = 5
 """Stands there where an event cannot be read, and its file is skipped."""
+DROPPED = 6
+"""Stands there where an event is left out for its weight: a negative one, outside a spectrum, or not drawn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,11 +27,11 @@ class Events:
     """The events of one file that are used: its first ones.
 
     ``name`` is the input as the user wrote it, ``state`` what the file was when it was opened first, ``reading`` says
-    how it is read. ``parts`` has for each event its part
-    (0 train, 1 validation, 2 test, 3 left out, 4 cut, 5 lost). ``labels`` has the position of its label in ``values``,
-    which are the labels as chunks hold them; one position for all where the file has one label, None without labels.
-    ``weights`` and ``targets`` have float32 numbers for each event, None where there are none. ``gone`` are entries
-    that a pass could not read, and what their parts were.
+    how it is read. ``parts`` has for each event its part (0 train, 1 validation, 2 test, 3 left out, 4 cut, 5 lost,
+    6 dropped). ``labels`` has the position of its label in ``values``, which are the labels as chunks hold them; one
+    position for all where the file has one label, None without labels. ``weights`` and ``targets`` have float32 numbers
+    for each event, None where there are none. ``gone`` are entries that a pass could not read, and what their parts
+    were.
     """
 
     number: int

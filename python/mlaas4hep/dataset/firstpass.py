@@ -1,13 +1,15 @@
 """What is known of a dataset before its chunks are made: branches, labels, parts, specs."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mlaas4hep.dataset.badfiles import BadFiles
-from mlaas4hep.dataset.cutflow import CutFlow, FileFlow, check_survivors
+from mlaas4hep.dataset.cutflow import CutFlow, FileFlow, check_survivors, with_dropped
 from mlaas4hep.dataset.events import CUT, LEFT_OUT
 from mlaas4hep.dataset.files import (
     File,
@@ -18,17 +20,24 @@ from mlaas4hep.dataset.files import (
     open_all,
     sentinels_of,
 )
+from mlaas4hep.dataset.folding import Folding, counted, fold
 from mlaas4hep.dataset.found import Found
-from mlaas4hep.dataset.learning import Learned, Learner
+from mlaas4hep.dataset.known import changed_files, others, parts_of, unchanged
+from mlaas4hep.dataset.learned import Learned
+from mlaas4hep.dataset.learning import Learner
+from mlaas4hep.dataset.ledger import Account, accounts_of
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
+from mlaas4hep.dataset.quantities import FOLDS, Quantities, Quantity, quantity_of
 from mlaas4hep.dataset.scanning import Scanner
 from mlaas4hep.dataset.stream import open_again
 from mlaas4hep.dataset.wanted import Wanted
 from mlaas4hep.dataset.watch import Watch
+from mlaas4hep.dataset.weighing import check_lines
 from mlaas4hep.errors import ParamsError, SourceError, note
+from mlaas4hep.grouping import Groups, by_counter
 from mlaas4hep.inputs import Input
-from mlaas4hep.sources import choose_branches
-from mlaas4hep.specs import Specs
+from mlaas4hep.sources import Branch, choose_branches
+from mlaas4hep.specs import FilePart, Specs
 
 __all__ = ["FirstPass"]
 
@@ -42,14 +51,16 @@ class FirstPass:
         self._wanted, self._labels, self._identifier = wanted, wanted.by_input, wanted.identifier
         if wanted.classes is not None and wanted.labels is None:
             raise ParamsError("classes are given, but no labels")
+        check_lines(wanted.weights, inputs)
         self.bad = BadFiles(wanted.skip)
         schemas, self._files = open_all(inputs, wanted.nevts, wanted.reading, self.bad)
         self._choose(schemas, specs)
         self._flows: list[FileFlow] = []
         self.watch = Watch()
         self._found: Found | None = None
+        self._fold: list[object] = []
         self._check_empty()
-        self._learner = Learner(wanted, self._files, self._labels_of_files(), self._sentinels)
+        self._learner = Learner(wanted, self._files, self._labels_of_files(), self._quantities)
         # Where files may be skipped, what a scan finds of them counts.
         scans = wanted.skip and self._specs is None
         if not self._learner.columns and not self.preproc.cuts and not scans:
@@ -58,12 +69,16 @@ class FirstPass:
     def _choose(self, schemas: Schemas, specs: Specs | None) -> None:
         """Choose the branches: inputs, and what formulas and cuts read of the files."""
         wanted, preproc, select = self._wanted, self._wanted.preproc, self._wanted.select
-        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs, wanted.label)
+        self._sentinels = sentinels_of(wanted.sentinels, schemas, specs)
         self._formulas = compile_for(preproc, schemas, self._sentinels)
         new = self._formulas.new_branches if self._formulas else {}
-        for what, name in [("labels", wanted.label), *(("identifier", name) for name in self._identifier)]:
+        for name in self._identifier:
             if name in new:
-                raise ParamsError(f"{what}: {name!r} is a new branch; give a branch of the files")
+                raise ParamsError(f"identifier: {name!r} is a new branch; give a branch of the files")
+        self._schemas = schemas
+        self._quantities = Quantities.of(wanted, schemas, self._sentinels)
+        alone = self._quantities.alone
+        made = {branch.name for branch in preproc.new_branches}
         if specs is not None and specs.typed:
             check_made_with(specs, preproc)
         branches, schemas = schemas, with_new(schemas, self._formulas)
@@ -77,28 +92,60 @@ class FirstPass:
             schemas,
             select,
             wanted.exclude,
-            label=wanted.label,
+            alone={name: role for name, role in alone.items() if name not in made},
             identifier=self._identifier,
             new=new,
-            removed=preproc.removed,
+            removed=[*preproc.removed, *(made & set(alone))],
             common=wanted.common,
         )
         if choice.note:
             note(choice.note)
         self._kept = [branch.name for branch in choice.inputs]
+        self._counters = {branch.name: branch.counted_by for branch in choice.inputs if branch.kind == "jagged"}
         self._inputs = [name for name in self._kept if name not in new]
         if excluded := sorted(set(new) - set(self._kept)):
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
             self._formulas = compile_for(preproc, branches, self._sentinels)
         self.preproc = preproc
         self._cuts = tuple(self._formulas.cuts if self._formulas else ())
-        self._given = fitting(specs, choice.inputs, self._files) if specs is not None else None
-        self._specs = self._given
+        self._given: Specs | None = None
+        self._known: dict[str, Specs] = {}
+        self._parts: dict[str, FilePart] = {}
+        self._rescanned: list[File] | None = None
+        self._specs = None if specs is None else self._take_given(specs, choice.inputs)
+
+    def _take_given(self, specs: Specs, inputs: Sequence[Branch]) -> Specs | None:
+        """Take specs that are given; where files changed since, these alone are scanned again."""
+        changed = changed_files(specs, self._files, self._wanted.reading)
+        self._given = fitting(specs, inputs, [file for file in self._files if file not in changed])
+        if changed:
+            self._known, self._rescanned = others(self._given, changed), changed
+            self._parts = {name: self._given.parts[name] for name in self._known}
+            names = ", ".join(str(file.input) for file in changed)
+            note(f"changed since the specs were made, and scanned again: {names}")
+        return None if changed else self._given
+
+    def reuse(self, specs: Specs) -> list[str]:
+        """Take what earlier specs know of files that did not change, and return their names; others will be scanned."""
+        if self._specs is None and self._given is None:
+            self._known = unchanged(specs, self._files, self._wanted, self._kept)
+            self._rescanned = [file for file in self._files if str(file.input) not in self._known]
+            self._parts = {name: specs.parts[name] for name in self._known}
+        return list(self._known)
 
     @property
     def entries(self) -> int:
         """Number of events that are used."""
         return sum(file.used for file in self._files)
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """What a regression learns."""
+        return self._wanted.targets
+
+    def collections(self) -> Groups:
+        """Return the jagged inputs that are one collection, as the files tell."""
+        return by_counter(self._counters)
 
     def specs(self, watcher: Watcher = None) -> Specs:
         """Return the specs: those given, else those of a scan of all files."""
@@ -118,7 +165,10 @@ class FirstPass:
         return {
             "files": [[*fingerprint(file, wanted.reading), file.used] for file in self._files],
             "branches": self._kept,
-            **{name: getattr(wanted, name) for name in ("labels", "classes", "identifier", "split", "skip")},
+            **{name: getattr(wanted, name) for name in ("labels", "classes", "identifier", "targets", "skip")},
+            "split": wanted.split_by.to_dict() if wanted.split_by else wanted.split,
+            "weights": wanted.weights.to_dict(),
+            "fold": self._fold,
             "formulas and cuts": self.preproc.to_dict(),
             "sentinels": self._sentinels,
             "specs": self._given.to_text() if self._given is not None else None,
@@ -158,12 +208,15 @@ class FirstPass:
             inputs, kept, threads = self._inputs, self._kept, self._wanted.threads
             scanner = Scanner(inputs, kept, self.preproc, self._formulas, self._sentinels, threads)
         self._flows = []
-        learned = [self._read_or_skip(file, scanner, watcher) for file in self._files]
+        again = self._files if self._rescanned is None else self._rescanned
+        learned = [self._read_or_skip(file, scanner if file in again else None, watcher) for file in self._files]
         check_survivors(CutFlow(self._cuts, tuple(self._flows)), self._labels_of_files(), self.bad)
         if self._found is None:
             self._found = self._learner.found(learned)
+        self._flows = [with_dropped(*pair) for pair in zip(self._flows, self._found.events, strict=True)]
+        self.accounts()  # whose sums must agree
         if scanner is not None:
-            self._specs = self._complete(scanner.specs())
+            self._specs = self._complete(scanner)
 
     def _read_or_skip(self, file: File, scanner: Scanner | None, watcher: Watcher) -> Learned:
         """Read a file; of one that cannot be read, and may be skipped, nothing is left."""
@@ -181,10 +234,15 @@ class FirstPass:
         learned = self._learner.begin(file)
         extra = self._learner.columns if self._found is None else []
         wanted = list(dict.fromkeys([*(scanner.columns if scanner else []), *extra]))
+        if scanner is None and not wanted and not self._cuts:
+            learned = self._learner.unread(file)
+            self._flows.append(FileFlow(str(file.input), file.used, ()))
+            return learned
         with self.watch.timed("reading"):
             threads, reading = self._wanted.threads, self._wanted.reading
             source = open_again(file.input.path, file.tree, file.entries, file.state, threads, reading)
-        cutter = Cutter(source, self._formulas, threads)
+        see = partial(self._learner.learn_all, file, learned=learned)
+        cutter = Cutter(source, self._formulas, threads, self._learner.before_cuts, see)
         try:
             clusters = source.clusters([*wanted, *(self._formulas.cut_reads if self._formulas else [])], 0, file.used)
             # A file without events is scanned too: its branches have types.
@@ -195,9 +253,11 @@ class FirstPass:
                     used = self._learner.learn(file, columns, entries, learned)
                     if scanner is not None:
                         with self.watch.timed("scanning"):
-                            scanner.scan(file, columns, entries, used)
+                            weights = self._learner.scan_weights(entries, learned)
+                            scanner.scan(file, columns, entries, used, weights)
                 if watcher:
                     watcher(stop - start)
+            self._learner.finish(file, source, learned)
         finally:
             self.watch.add_seconds(source.seconds)
             source.close()
@@ -205,17 +265,42 @@ class FirstPass:
         return learned
 
     def _flow(self, file: File, cutter: Cutter, learned: Learned) -> FileFlow:
-        """What became of the events of a file, which must be what was learned of them."""
+        """What became of the events of a file."""
         left_out = int(np.count_nonzero(learned.parts == LEFT_OUT))
-        flow = FileFlow(str(file.input), file.used, tuple(cutter.passed.tolist()), left_out)
-        if flow.survived != np.count_nonzero(learned.parts != CUT):
-            raise AssertionError(f"{file.input.path}: {flow} does not fit the events that were kept")
-        return flow
+        return FileFlow(str(file.input), file.used, tuple(cutter.passed.tolist()), left_out)
+
+    def accounts(self, watcher: Watcher = None) -> tuple[Account, ...]:
+        """Return what became of the events of every file; ``LedgerError`` where the sums do not agree."""
+        return accounts_of(self._files, self.found(watcher).events, self._flows)
 
     def cutflow(self, watcher: Watcher = None) -> CutFlow:
         """Return what the cuts did to the events of every file."""
         self.found(watcher)
         return CutFlow(self._cuts, tuple(self._flows))
+
+    def folds(self, number: int, by: str | None, watcher: Watcher = None) -> list["FirstPass"]:
+        """Return passes that found the same events, each with another fold as test part."""
+        found, specs, bad = self.found(watcher), self.specs(watcher), self.bad
+        folding = Folding.of(self._wanted, number, self._quantity_of(by), len(found))
+        assigned = [folding.assign(*pair, bad) for pair in zip(self._files, found.events, strict=True)]
+        return [self._of_fold(fold(found, assigned, index), specs, [number, index, by]) for index in range(number)]
+
+    def _quantity_of(self, by: str | None) -> Quantity | None:
+        """What folds follow from, if that is no hash."""
+        wanted = self._wanted
+        if by is None:
+            return None
+        return quantity_of(FOLDS, by, wanted.preproc, self._schemas, self._sentinels, wanted.threads)
+
+    def _of_fold(self, found: Found, specs: Specs, identity: list[object]) -> "FirstPass":
+        """This pass, had it found these events."""
+        other = copy(self)
+        other._found, other._fold = found, identity
+        other.bad = BadFiles(self.bad.skip, dict(self.bad.found))
+        if self._given is None:
+            entries = {name: count for name, count in specs.events.items() if name != "total"}
+            other._specs = specs.with_files(entries, counted(found))
+        return other
 
     def __copy__(self) -> "FirstPass":
         other = object.__new__(FirstPass)
@@ -228,18 +313,21 @@ class FirstPass:
         self.specs()
         return {**self.__dict__, "_formulas": None}
 
-    def _complete(self, specs: Specs) -> Specs:
+    def _complete(self, scanner: Scanner) -> Specs:
         """The specs with entries and parts of each file."""
         assert self._found is not None
-        entries: dict[str, int] = {}
-        selected: dict[str, tuple[int, int, int]] = {}
+        specs = scanner.specs(self._known.values())
+        before = self._given
+        entries = {name: count for name, count in before.events.items() if name in self._known} if before else {}
+        selected = {name: parts for name, parts in before.selected.items() if name in self._known} if before else {}
         for file, events in zip(self._files, self._found.events, strict=True):
             name = str(file.input)
-            if events.lost:
+            if events.lost or (before and file.input.number not in scanner.of_files):
                 continue
             counts = np.bincount(events.parts, minlength=CUT + 1).tolist()
-            before = selected.get(name, (0, 0, 0))
+            earlier = selected.get(name, (0, 0, 0))
             entries[name] = entries.get(name, 0) + file.used
-            selected[name] = (counts[0] + before[0], counts[1] + before[1], counts[2] + before[2])
+            selected[name] = (counts[0] + earlier[0], counts[1] + earlier[1], counts[2] + earlier[2])
         bad = {bad.file: (bad.reason, bad.lost) for bad in self.bad.found.values()}
-        return specs.with_files(entries, selected).with_bad_files(bad)
+        parts = self._parts | parts_of(self._files, scanner.of_files, self._wanted)
+        return specs.with_files(entries, selected).with_bad_files(bad).with_parts(parts)

@@ -21,6 +21,10 @@ class Found:
     events: list[Events]
     left_out: int
 
+    def __len__(self) -> int:
+        """Return the number of events that are used."""
+        return sum(int(np.count_nonzero(events.wanted(None))) for events in self.events)
+
     @property
     def fields(self) -> dict[str, Field]:
         """The arrays of a chunk besides those of its inputs."""

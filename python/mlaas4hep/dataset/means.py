@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlaas4hep.dataset.badfiles import BadFiles
 from mlaas4hep.dataset.found import Found
+from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.plan import Plan
 
@@ -40,3 +41,4 @@ class Means:
     threads: int
     bad: BadFiles
     watch: Watch
+    tally: Tally

@@ -14,7 +14,7 @@ from mlaas4hep.dataset.pieces import Share, Window
 from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import Stream
 
-__all__ = ["buffers_of", "windows_of"]
+__all__ = ["empty", "windows_of"]
 
 
 def windows_of(asked: Asked, means: Means) -> Generator[Window]:
@@ -28,9 +28,10 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
     schedule = _rust.Schedule([stop - start for start, stop in ranges], size, means.seed, asked.epoch, asked.window > 0)
     done = _skip(schedule, share.limit(asked.skip, asked.piece, asked.full) // size, len(counts))
     position = sum(done)
-    buffers = buffers_of(min(size, share.events - position), means)
+    means.tally.schedule(groups, ranges, done)
+    buffers = _buffers(min(size, share.events - position), means)
     if position == share.events:
-        yield Window(buffers.target(0), np.zeros(0, np.int64), position, share)
+        yield Window(buffers.target(0), np.zeros(0, np.int64), position, share, means.plan)
     with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
         streams = [
             Stream(group, part, means, reader, number, len(groups), start + skipped, stop)
@@ -44,15 +45,21 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
             for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
                 streams[following].prepare(len(further))  # reads while this one is flattened
                 lost.append(streams[number].fill(places, target))
-            yield Window(target, np.sort(np.concatenate(lost)), position, share)
+            window = Window(target, np.sort(np.concatenate(lost)), position, share, means.plan)
+            means.tally.leave(window.outside(asked.piece, asked.skip, asked.full))
+            yield window
             position += rows
-            del target  # so that its arrays can be used again
+            del target, window  # so that its arrays can be used again
 
 
-def buffers_of(rows: int, means: Means) -> Buffers:
-    """Return the arrays of windows of up to so many events."""
-    width = (len(means.plan.names),)
-    fields: dict[str, Field] = {"data": (np.float32, width), "padding_mask": (np.bool_, width), **means.found.fields}
+def empty(means: Means) -> Window:
+    """Return a window without events."""
+    return Window(_buffers(0, means).target(0), np.zeros(0, np.int64), 0, Share(0, 0, 1), means.plan)
+
+
+def _buffers(rows: int, means: Means) -> Buffers:
+    """The arrays of windows of up to so many events."""
+    fields: dict[str, Field] = {**means.plan.fields, **means.found.fields}
     return Buffers(rows, fields)
 
 

@@ -1,7 +1,7 @@
 """Windows, the events that are permuted together, cut into pieces: the chunks of a pass, or its batches."""
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.chunk import Chunk
+from mlaas4hep.plan import Plan
 
 __all__ = ["Share", "Window", "pieces_of"]
 
@@ -50,6 +51,7 @@ class Window:
     lost: NDArray[np.int64]
     start: int
     share: Share
+    plan: Plan
 
     @property
     def stop(self) -> int:
@@ -60,22 +62,33 @@ class Window:
         """Return the events from one position to another, as views."""
         first, last = start - self.start, stop - self.start
         target = {name: array[first:last] for name, array in self.target.items()}
-        return Window(target, self.lost[(self.lost >= first) & (self.lost < last)] - first, start, self.share)
+        lost = self.lost[(self.lost >= first) & (self.lost < last)] - first
+        return replace(self, target=target, lost=lost, start=start)
+
+    def outside(self, size: int, first: int, full: bool) -> NDArray[np.int32]:
+        """Return the files of events that were read and are in none of the pieces; see :func:`pieces_of`."""
+        share, rows = self.share, np.arange(self.start, self.stop)
+        begin, end = share.limit(first, size, full), share.limit(share.pieces(size, full), size, full)
+        outside = (rows < begin) | (rows >= end)
+        outside[self.lost] = False
+        files: NDArray[np.int32] = self.target["file"][outside]
+        return files
 
     def kept(self) -> "Window":
         """Return a copy, which lets the memory of the whole be used again."""
-        return Window({name: array.copy() for name, array in self.target.items()}, self.lost, self.start, self.share)
+        return replace(self, target={name: array.copy() for name, array in self.target.items()})
 
     def joined(self, before: "Window | None") -> "Window":
         """Return these events behind others."""
         if before is None:
             return self
         target = {name: np.concatenate([before.target[name], array]) for name, array in self.target.items()}
-        return Window(target, np.append(before.lost, self.lost + self.start - before.start), before.start, self.share)
+        lost = np.append(before.lost, self.lost + self.start - before.start)
+        return replace(before, target=target, lost=lost)
 
     def chunk(self) -> Chunk:
         """Return the events that were read."""
-        return Chunk.of(self.target, self.lost)
+        return Chunk.of(self.plan.gathered(self.target), self.lost)
 
 
 def pieces_of(windows: Iterable[Window], size: int, first: int = 0, full: bool = False) -> Generator[Chunk]:

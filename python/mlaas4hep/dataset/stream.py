@@ -13,7 +13,7 @@ from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.buffers import Target
 from mlaas4hep.dataset.events import Events
 from mlaas4hep.dataset.means import Means
-from mlaas4hep.errors import ExpressionError, ReadError, SourceError
+from mlaas4hep.errors import ColumnError, ExpressionError, ReadError, SourceError
 from mlaas4hep.plan import Flat
 from mlaas4hep.sources import Reading, Source, open_source
 from mlaas4hep.sources.clusters import stagger
@@ -69,7 +69,7 @@ class Stream:
         self._plan, self._threads, self._watch = means.plan, means.threads, means.watch
         self._part = part
         self._beside = beside
-        self._bad = means.bad
+        self._bad, self._tally = means.bad, means.tally
         self._clusters = self._read(files, number / beside, start, stop)
         self._cluster: Cluster | None = None
         self._done = 0
@@ -94,6 +94,7 @@ class Stream:
             wanted = self._cluster.wanted[self._done : self._done + len(rows)]
             if self._cluster.columns is None:
                 lost.append(rows[: len(wanted)])
+                self._tally.lose(self._cluster.events.number, len(wanted))
             else:
                 self._place(self._cluster, self._cluster.columns, wanted, rows[: len(wanted)], target)
             self._done, rows = self._done + len(wanted), rows[len(wanted) :]
@@ -138,11 +139,11 @@ class Stream:
         self, cluster: Cluster, columns: _rust.Held, first: int, places: NDArray[np.int64], target: Target
     ) -> Flat:
         """Flatten events from a position in the cluster on."""
-        out, entries = (target["data"], target["padding_mask"]), cluster.entries[first : first + len(places)]
+        out, entries = self._plan.out(target), cluster.entries[first : first + len(places)]
         try:
             return self._plan.place(columns, places, out, threads=self._threads, entries=entries, start=first)
-        except ExpressionError as error:
-            raise ExpressionError(f"{cluster.events.path}: {error}") from None
+        except (ColumnError, ExpressionError) as error:
+            raise type(error)(f"{cluster.events.path}: {error}") from None
 
     def _read(self, files: Sequence[Events], share: float, start: int, stop: int) -> Generator[Cluster]:
         """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams.

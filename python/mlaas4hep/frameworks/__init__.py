@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,18 @@ __all__ = [
 
 INSTALL = "pip install 'mlaas4hep[keras]'"
 
-Part = tuple[NDArray[np.float32], NDArray[np.int64]]
-"""A matrix of shape (events, width) and the classes of its events as positions, shape (events,)."""
+
+class Part(NamedTuple):
+    """Events as a model gets them.
+
+    ``data`` is a matrix of shape (events, width), ``labels`` the classes of its events as positions, ``weights`` their
+    weights, both of shape (events,); None without weights.
+    """
+
+    data: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+
 
 _OTHERS = {"torch": "PyTorch", "sklearn": "scikit-learn", "xgboost": "XGBoost", "tensorflow": "TensorFlow"}
 _NEEDED = ("keras", "tensorflow", "sklearn", "matplotlib")
@@ -67,7 +77,7 @@ class Network(Protocol):
         """
 
     def evaluate(self, part: Part, *, batch_size: int) -> dict[str, float]:
-        """Return the loss and the metrics of the model on ``part``."""
+        """Return the loss and the metrics of the model on ``part``; the loss of an event counts with its weight."""
 
     def predict(self, data: NDArray[np.float32], *, batch_size: int) -> NDArray[np.float64]:
         """Return probabilities: shape (events,) of the positive class, or (events, classes)."""

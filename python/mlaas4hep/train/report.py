@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mlaas4hep.dataset import BadFile, CutFlow
+from mlaas4hep.dataset import BadFile, CutFlow, Ledger
 from mlaas4hep.evaluation.results import Epoch, Metrics
 
 __all__ = ["Report", "Throughput"]
@@ -35,8 +35,9 @@ class Report:
     """The result of :func:`mlaas4hep.train.train`.
 
     ``parts`` holds for each part its events by class; ``bad_files`` are the files that were skipped; ``cutflow`` is
-    what cuts did to the events, None without cuts; ``metrics`` are those of the test part, None where it is empty;
-    ``folder`` is where the results are, None where nothing was written, ``files`` their names.
+    what cuts did to the events, None without cuts; ``ledger`` is what became of every event; ``metrics`` are those of
+    the test part, None where it is empty; ``folder`` is where the results are, None where nothing was written,
+    ``files`` their names.
     """
 
     procedure: str
@@ -45,6 +46,7 @@ class Report:
     parts: dict[str, dict[str, int]]
     bad_files: Sequence[BadFile]
     cutflow: CutFlow | None
+    ledger: Ledger
     history: list[Epoch]
     metrics: Metrics | None
     throughput: Throughput
@@ -62,6 +64,7 @@ class Report:
             "parts": parts,
             "bad_files": [asdict(bad) for bad in self.bad_files],
             **({} if self.cutflow is None else {"cutflow": self.cutflow.to_dict()}),
+            "ledger": self.ledger.to_dict(),
             "history": _strict([epoch.to_dict() for epoch in self.history]),
             "test": None if self.metrics is None else _strict(self.metrics.to_dict()),
             "throughput": _strict(asdict(self.throughput)),

@@ -14,6 +14,7 @@ use pyo3::types::PySlice;
 
 use crate::error::{ParamsError, raise};
 use crate::input::Columns;
+use crate::scan::{Weights, slice_of};
 use crate::specs::{PySentinels, Specs, sentinels_of};
 
 /// Kind and type of every branch, by NumPy's names.
@@ -263,7 +264,7 @@ impl Formulas {
     }
 
     /// Specs of columns together with those of the new branches, of the branches that are kept; `hash` names the formulas.
-    #[pyo3(signature = (specs, columns, kept, hash, threads, entries=None))]
+    #[pyo3(signature = (specs, columns, kept, hash, threads, entries=None, weights=None))]
     #[allow(clippy::too_many_arguments)] // what Python gives by name
     fn complete<'py>(
         &self,
@@ -274,17 +275,34 @@ impl Formulas {
         hash: String,
         threads: Option<usize>,
         entries: Entries<'py>,
+        weights: Weights<'py>,
     ) -> PyResult<Specs> {
         let mut whole = specs.0.clone();
         if !self.0.defined().is_empty() {
             let columns = columns_of(columns, &self.new_reads())?;
             let table = numbered(columns.table().map_err(raise)?, &entries)?;
-            let new = py.detach(|| scan_new(&self.0, &table, threads)).map_err(raise)?;
+            let weights = slice_of(&weights)?;
+            let new = py.detach(|| scan_new(&self.0, &table, weights, threads)).map_err(raise)?;
             whole = whole.with_branches(new);
         }
         let sentinels = whole.sentinels().union(self.0.sentinels());
         let whole = whole.with_preproc(hash, self.1.clone()).with_sentinels(sentinels);
         whole.select(kept.iter().map(String::as_str)).map(Specs).map_err(raise)
+    }
+
+    /// The values of the only new branch that stays: content, offsets of a jagged one, and nulls where there are some.
+    #[pyo3(signature = (columns, threads, entries=None))]
+    fn evaluate<'py>(
+        &self,
+        columns: &Bound<'py, PyAny>,
+        threads: Option<usize>,
+        entries: Entries<'py>,
+    ) -> PyResult<PyEvaluated<'py>> {
+        let py = columns.py();
+        let columns = columns_of(columns, &self.new_reads())?;
+        let table = numbered(columns.table().map_err(raise)?, &entries)?;
+        let masks = self.0.sentinels().find(&table);
+        values(&columns, &self.0, &masks.hide(&table), threads, py)
     }
 
     /// The steps as a plan has them, and the number of the value of the first new branch.
