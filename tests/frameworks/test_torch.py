@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch", reason="batches for PyTorch need the extra 
 from mlaas4hep import Dataset, Loader  # noqa: E402
 from mlaas4hep.errors import ParamsError  # noqa: E402
 from mlaas4hep.frameworks import to_torch  # noqa: E402
-from mlaas4hep.frameworks.torch import Batch, TorchEvents  # noqa: E402
+from mlaas4hep.frameworks.parcels import Batch  # noqa: E402
+from mlaas4hep.frameworks.torch import TorchEvents  # noqa: E402
 
 from tests.frameworks.batches import copied, dataset_of, plain, same  # noqa: E402
 
@@ -45,13 +46,13 @@ def test_batches_are_those_of_the_loader(dataset: Dataset) -> None:
 def test_workers_have_a_shard_each(dataset: Dataset, how: str) -> None:
     if how not in torch.multiprocessing.get_all_start_methods():
         pytest.skip(f"this system does not {how}")
-    events = to_torch(Loader(dataset, 16, None))
+    events = to_torch(Loader(dataset, 16, None, chunk_size=39))
     for epoch in (0, 1) if how == "fork" else (1,):
         events.set_epoch(epoch)
         found = [copied(batch) for batch in batches_of(events, 2, how)]
         assert len(found) == events.batches(2)
         for worker in range(2):
-            loader = Loader(dataset, 16, None, shard=(worker, 2))
+            loader = Loader(dataset, 16, None, chunk_size=20, shard=(worker, 2))
             loader.set_epoch(epoch)
             wanted = plain(loader)
             assert len(found[worker::2]) == len(wanted)
@@ -125,13 +126,53 @@ def test_tensors_share_the_memory_of_the_batch(dataset: Dataset) -> None:
         assert np.array_equal(tensor.numpy(), array)  # type: ignore[arg-type]
 
 
-def test_a_batch_is_sent_in_one_piece() -> None:
-    batch = Batch(
-        data=torch.arange(6.0).reshape(2, 3), mask=torch.tensor([True]), empty=torch.zeros(0, 4), file=torch.tensor([7])
-    )
-    found = pickle.loads(pickle.dumps(batch))
-    assert all(torch.equal(found[name], batch[name]) and found[name].dtype == batch[name].dtype for name in batch)
-    assert len({tensor.untyped_storage().data_ptr() for tensor in found.values()}) == 1
+BATCH = Batch(
+    data=torch.arange(6.0).reshape(2, 3), mask=torch.tensor([True]), empty=torch.zeros(0, 4), file=torch.tensor([7])
+)
+
+
+def answer(batches: Any, left: Any) -> None:
+    for number in range(6):
+        left.get(timeout=60)
+        batches.put(Batch({name: tensor + number for name, tensor in BATCH.items()}))
+
+
+def test_a_batch_is_sent_in_memory_that_is_used_again_when_nobody_holds_it() -> None:
+    context = torch.multiprocessing.get_context("fork")
+    batches, left = context.Queue(), context.Queue()
+    worker = context.Process(target=answer, args=(batches, left))
+    worker.start()
+
+    def receive(number: int) -> Batch:
+        left.put(None)
+        batch: Batch = batches.get(timeout=60)
+        for name, tensor in BATCH.items():
+            assert torch.equal(batch[name], tensor + number)
+            assert batch[name].dtype == (tensor + number).dtype
+        return batch
+
+    first = receive(0)
+    where = {first["data"].data_ptr()}
+    part = first["data"][1]
+    del first
+    second = receive(1)  # the first one is held by a view
+    assert part.tolist() == [3.0, 4.0, 5.0]
+    where.add(second["data"].data_ptr())
+    del part, second
+    found = set()
+    for number in range(2, 6):
+        batch = receive(number)
+        found.add(batch["data"].data_ptr())
+        del batch
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert len(where) == 2
+    assert found <= where
+
+
+def test_a_batch_is_pickled_as_any_dict() -> None:
+    found = pickle.loads(pickle.dumps(BATCH))
+    assert all(torch.equal(found[name], tensor) for name, tensor in BATCH.items())
 
 
 def test_a_model_learns_from_batches(dataset: Dataset) -> None:

@@ -33,7 +33,7 @@ from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
 from mlaas4hep.dataset.memory import Fit, Model
-from mlaas4hep.dataset.passes import buffers_of, windows_of
+from mlaas4hep.dataset.passes import empty, windows_of
 from mlaas4hep.dataset.pieces import Window, pieces_of
 from mlaas4hep.dataset.readahead import read_ahead
 from mlaas4hep.dataset.tally import Tally
@@ -423,8 +423,8 @@ class Dataset:
 
     def no_events(self) -> Chunk:
         """Return a chunk without events, which tells what arrays chunks have, and of what types and shapes."""
-        means = self._means(Watch())
-        return Chunk.of(means.plan.gathered(buffers_of(0, means).target(0)), np.zeros(0, np.int64))
+        nothing = Asked(-1, None, 0, 0, -1, 0)
+        return empty(self._means(nothing, Watch())).chunk()
 
     @property
     def last_pass(self) -> Watch:
@@ -534,13 +534,13 @@ class Dataset:
 
     def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Window]:
         """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""
-        means = self._means(watch, asked.part)
+        means = self._means(asked, watch)
         tallies.append(means.tally)
         self._tallies.append(means.tally)
         yield from windows_of(asked, means)
 
-    def _means(self, watch: Watch, part: int | None = None) -> Means:
-        """What a pass over a part is made with."""
+    def _means(self, asked: Asked, watch: Watch) -> Means:
+        """What a pass is made with."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
-        tally, cached = Tally(part, found.events), self._first_pass.cached(plan)
+        tally, cached = Tally(asked.part, found.events), self._first_pass.cached(plan)
         return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally, cached)

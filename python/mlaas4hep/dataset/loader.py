@@ -134,11 +134,15 @@ class Loader:
         return Asked(size, self._part, epoch, self.shuffle, piece, skip, self.shard, self.drop_last)
 
     def of_reader(self, rank: int, world: int, threads: int | None = None) -> Self:
-        """Return this loader for one of several readers that share its work, with passes of so many threads."""
+        """Return this loader for one of several readers that share its work.
+
+        With ``threads`` of each, all are in one machine, and together have as many events in memory as one would.
+        """
         other = copy(self)
         other.shard = (self.shard[0] * world + rank, self.shard[1] * world)
         if threads is not None:
             other.dataset = self.dataset.with_threads(threads)
+            other.chunk_size = -1 if self.chunk_size == -1 else -(-self.chunk_size // world)
         return other
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mlaas4hep.dataset.pieces import Share, Window
 from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import Stream
 
-__all__ = ["buffers_of", "windows_of"]
+__all__ = ["empty", "windows_of"]
 
 
 def windows_of(asked: Asked, means: Means) -> Generator[Window]:
@@ -29,7 +29,7 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
     done = _skip(schedule, share.limit(asked.skip, asked.piece, asked.full) // size, len(counts))
     position = sum(done)
     means.tally.schedule(groups, ranges, done)
-    buffers = buffers_of(min(size, share.events - position), means)
+    buffers = _buffers(min(size, share.events - position), means)
     if position == share.events:
         yield Window(buffers.target(0), np.zeros(0, np.int64), position, share, means.plan)
     with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
@@ -52,8 +52,13 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
             del target, window  # so that its arrays can be used again
 
 
-def buffers_of(rows: int, means: Means) -> Buffers:
-    """Return the arrays of windows of up to so many events."""
+def empty(means: Means) -> Window:
+    """Return a window without events."""
+    return Window(_buffers(0, means).target(0), np.zeros(0, np.int64), 0, Share(0, 0, 1), means.plan)
+
+
+def _buffers(rows: int, means: Means) -> Buffers:
+    """The arrays of windows of up to so many events."""
     return Buffers(rows, {**means.plan.fields, **means.found.fields})
 
 

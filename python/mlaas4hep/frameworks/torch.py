@@ -10,47 +10,18 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from mlaas4hep.dataset import Loader
 from mlaas4hep.errors import ParamsError
-from mlaas4hep.frameworks.fields import Arrays, fields_of
+from mlaas4hep.frameworks.fields import fields_of
+from mlaas4hep.frameworks.parcels import Batch
 
-__all__ = ["Batch", "TorchEvents"]
-
-ALIGNED = 64
-"""Tensors that are sent together begin at multiples of so many bytes."""
-
-Tensors = dict[str, torch.Tensor]
+__all__ = ["TorchEvents"]
 
 
-class Batch(Tensors):
-    """Tensors by name, which go to another process together in one piece of shared memory, whatever their number."""
-
-    def __copy__(self) -> "Batch":
-        return Batch(self)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        places, end = [], 0
-        for name, tensor in self.items():
-            places.append((name, tensor.dtype, tuple(tensor.shape), end))
-            end += -(-tensor.nbytes // ALIGNED) * ALIGNED
-        whole = torch.empty(max(1, end), dtype=torch.uint8).share_memory_()
-        for tensor, part in zip(self.values(), _parts(whole, places).values(), strict=True):
-            part.copy_(tensor)
-        return _parts, (whole, places)
-
-
-def _parts(whole: torch.Tensor, places: list[tuple[str, torch.dtype, tuple[int, ...], int]]) -> Batch:
-    """The tensors at these places of one piece of memory."""
-    found = Batch()
-    for name, dtype, shape, start in places:
-        size = int(np.prod(shape)) * dtype.itemsize
-        found[name] = whole[start : start + size].view(dtype).view(shape)
-    return found
-
-
-class TorchEvents(IterableDataset[Tensors]):
+class TorchEvents(IterableDataset[Batch]):
     """The batches of one epoch of a loader, as :func:`mlaas4hep.frameworks.to_torch` says.
 
     Every iteration gives those of the epoch that was set, from the batch that was set on. Worker i of n is reader i of
-    n; ``DataLoader`` takes a batch of each in turn, and after a restart the one whose turn it was begins.
+    n, with an n-th of the threads and of the events of a chunk; ``DataLoader`` takes a batch of each in turn, and after
+    a restart the one whose turn it was begins.
     """
 
     def __init__(self, loader: Loader) -> None:
@@ -103,7 +74,7 @@ class TorchEvents(IterableDataset[Tensors]):
     def _state(self) -> dict[str, Any]:
         return self._loader.state_dict()
 
-    def __iter__(self) -> Generator[Tensors]:
+    def __iter__(self) -> Generator[Batch]:
         info = get_worker_info()
         number, workers = (info.id, info.num_workers) if info else (0, 0)
         self._position[2] = workers
@@ -111,13 +82,10 @@ class TorchEvents(IterableDataset[Tensors]):
         if wanted not in (workers, -1) and self.batch:
             raise ParamsError(f"the state is one of {wanted} workers, and there are {workers}; use as many")
         turn = self.batch + number
-        threads = max(1, self._loader.dataset.threads // workers) if workers else None
-        world = max(1, workers)
-        loader = self._loader.of_reader(turn % world, world, threads)
-        loader.set_epoch(self.epoch, turn // world)
+        loader = self._loader
+        if workers:
+            loader = loader.of_reader(turn % workers, workers, max(1, loader.dataset.threads // workers))
+            turn //= workers
+        loader.set_epoch(self.epoch, turn)
         for chunk in loader:
-            yield _tensors(fields_of(chunk, self._values))
-
-
-def _tensors(arrays: Arrays) -> Batch:
-    return Batch({name: torch.from_numpy(array) for name, array in arrays.items()})
+            yield Batch({name: torch.from_numpy(array) for name, array in fields_of(chunk, self._values).items()})
