@@ -214,6 +214,29 @@ def test_it_works_in_a_forked_process(tmp_path: Path) -> None:
     assert found == wanted
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_pass_is_left_in_a_forked_process_that_has_not_its_threads(tmp_path: Path) -> None:
+    program = dedent(f"""
+        import os, signal, time, warnings
+        from mlaas4hep.dataset import Dataset
+        warnings.simplefilter("ignore", DeprecationWarning)  # of fork, beside threads
+        chunks = Dataset({str(make(tmp_path / "a.root", 500))!r}).chunks(10)
+        next(chunks)
+        for pause in (0, 0.01, 0.1):
+            time.sleep(pause)
+            child = os.fork()
+            if not child:
+                signal.alarm(20)
+                chunks.close()
+                del chunks
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        print(1 + sum(1 for _ in chunks))
+        """)
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90)
+    assert (answer.stdout, answer.returncode) == ("50\n", 0), answer.stderr
+
+
 @pytest.mark.parametrize("last", ["", "sys.exit(3)", "1 / 0"])
 def test_nothing_hangs_when_the_interpreter_ends_in_a_pass(tmp_path: Path, last: str) -> None:
     program = dedent(f"""

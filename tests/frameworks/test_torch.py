@@ -208,3 +208,34 @@ def test_a_model_learns_from_batches(dataset: Dataset) -> None:
         torch.nn.functional.cross_entropy(model(batch["data"]), batch["labels"]).backward()
         optimizer.step()
     assert not torch.equal(model.weight, before)
+
+
+def test_a_run_that_was_killed_ends_as_an_unbroken_one(dataset: Dataset) -> None:
+    def start() -> tuple[TorchEvents, Any, Any]:
+        torch.manual_seed(3)
+        model = torch.nn.Linear(len(dataset.names), 2)
+        return to_torch(Loader(dataset, 16, chunk_size=50, shuffle=2)), model, torch.optim.Adam(model.parameters())
+
+    def run(events: TorchEvents, model: Any, optimizer: Any, stop: int | None = None) -> dict[str, Any]:
+        state: dict[str, Any] = {}
+        for epoch in range(events.epoch, 3):
+            events.set_epoch(epoch)
+            for number, batch in enumerate(batches_of(events), events.batch + 1):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(batch["data"]), batch["labels"]).backward()
+                optimizer.step()
+                if (epoch, number) == (1, stop):
+                    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                    return {**pickle.loads(pickle.dumps(state)), "events": events.state_dict(number)}
+        return state
+
+    events, whole, optimizer = start()
+    run(events, whole, optimizer)
+    for stop in (3, events.batches()):
+        state = run(*start(), stop=stop)
+        events, model, optimizer = start()
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        events.load_state_dict(json.loads(json.dumps(state["events"])))
+        run(events, model, optimizer)
+        assert torch.equal(model.weight, whole.weight)
