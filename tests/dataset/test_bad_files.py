@@ -1,5 +1,6 @@
 """Files that cannot be read: an error, or left out and listed; and branches that not all files have."""
 
+import os
 from pathlib import Path
 
 import mlaas4hep
@@ -16,12 +17,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::mlaas4hep.errors.Note")
 
 
 def damaged(path: Path) -> Path:
-    """Spoil a basket of a file."""
+    """Spoil a basket of a file, which nothing but its content tells."""
+    before = path.stat()
     with uproot.open({str(path): "events"}) as tree:
         start = int(tree["jetEta"].member("fBasketSeek")[0])
     content = bytearray(path.read_bytes())
     content[start + 100 : start + 300] = bytes(200)
     path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     return path
 
 
