@@ -30,6 +30,7 @@ FLOORS = [
         "sentinels",
         "tensors",
         "threads",
+        "widths",
     },
     {"formulas", "sources", "specs", "plan", "treatment"},
     {"dataset", "export", "overview", "read"},

@@ -3,21 +3,16 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlaas4hep._reference.column import Array, Column, Mask
 from mlaas4hep._reference.formulas import STEPS, Formulas, Value, widened
 from mlaas4hep._reference.functions import Elementary, convert, elementary, minmax, standard
 
-if TYPE_CHECKING:
-    from mlaas4hep._reference import Column
-
 __all__ = ["Result", "evaluate", "run"]
-
-Array = NDArray[Any]
-Mask = NDArray[np.bool_]
 
 
 class Result(NamedTuple):
@@ -59,7 +54,7 @@ class Block:
 class Machine:
     """Runs a plan's steps one after the other; ``state`` and ``formulas`` hold the numbered values between them."""
 
-    def __init__(self, columns: Mapping[str, "Column"], width: int, training: bool, elementary: Elementary) -> None:
+    def __init__(self, columns: Mapping[str, Column], width: int, training: bool, elementary: Elementary) -> None:
         """Begin with an empty matrix for the events of ``columns``."""
         events = next((len(column) for column in columns.values()), 0)
         self.columns = columns
@@ -226,7 +221,7 @@ MATRIX_STEPS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
 
 def run(
     plan: Mapping[str, Any],
-    columns: Mapping[str, "Column"],
+    columns: Mapping[str, Column],
     training: bool = True,
     elementary: Elementary = elementary,
 ) -> Result:
@@ -252,7 +247,7 @@ def run(
 def evaluate(
     steps: Sequence[Mapping[str, Any]],
     slot: int,
-    columns: Mapping[str, "Column"],
+    columns: Mapping[str, Column],
     elementary: Elementary = elementary,
 ) -> Value:
     """Run the steps of formulas, and return what a slot holds; every load is one for a formula."""
@@ -262,7 +257,7 @@ def evaluate(
     return machine.formulas.values[slot]
 
 
-def converted(column: "Column", target: np.dtype[Any]) -> tuple[Array, Mask]:
+def converted(column: Column, target: np.dtype[Any]) -> tuple[Array, Mask]:
     """Return all values in the type of the specs, and which of them have none there: those are 0.
 
     NaN and infinities are values of float types only.

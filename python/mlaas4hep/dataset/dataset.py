@@ -65,6 +65,7 @@ class Dataset:
         inputs like others; events that do not pass the cuts are not used.
     specs
         ``Specs`` or the path of a ``specs.json`` to use instead of scanning the files; refused where they do not fit.
+        Files that changed since they were made are scanned again, which a note says.
     classes
         Names of the classes in order; by default the sorted names, or the integers.
     split
@@ -187,6 +188,14 @@ class Dataset:
         """
         self._first_pass.take_specs(specs)
 
+    def reuse(self, specs: Specs) -> list[str]:
+        """Take from earlier specs what they know of files that did not change since; returns the names of these.
+
+        The other files are scanned by :meth:`specs`, as are those of which other events were used, or whose specs
+        were made with other formulas, cuts, sentinels, labels or branches. Specs given to the dataset stay as they are.
+        """
+        return self._first_pass.reuse(specs)
+
     def identity(self) -> dict[str, Any]:
         """Return what chunks follow from besides the arguments of :meth:`chunks`, as values of JSON.
 
@@ -211,6 +220,14 @@ class Dataset:
         other = copy(self)
         names = self.plan.branches  # by name, since new branches may have a rule of their own
         other._plan = self._plan_of({**self._options, "normalize": dict.fromkeys(names, "none")})
+        return other
+
+    def without_options(self) -> "Dataset":
+        """Return this dataset with a plan without options: the matrix, normalised from 0 to 1."""
+        if not self._options:
+            return self
+        other = copy(self)
+        other._options, other._plan = PlanOptions(), None
         return other
 
     @property
@@ -331,7 +348,7 @@ class Dataset:
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
             where = f" (in chunk {asked.skip} and those behind it)" if asked.skip else ""
-            note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
+            note(f"values were cut off, because lists are longer than their width: {cut}{where}")
 
     def _prepare(self, asked: Asked, watch: Watch) -> Generator[Chunk]:
         """Prepare chunks, in the background; the plan is compiled there too, since that may take a scan."""

@@ -19,6 +19,7 @@ from mlaas4hep.dataset.files import (
     sentinels_of,
 )
 from mlaas4hep.dataset.found import Found
+from mlaas4hep.dataset.known import changed_files, others, parts_of, unchanged
 from mlaas4hep.dataset.learning import Learned, Learner
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, compile_for, with_new
 from mlaas4hep.dataset.scanning import Scanner
@@ -28,8 +29,8 @@ from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ParamsError, SourceError, note
 from mlaas4hep.grouping import Groups, by_counter
 from mlaas4hep.inputs import Input
-from mlaas4hep.sources import choose_branches
-from mlaas4hep.specs import Specs
+from mlaas4hep.sources import Branch, choose_branches
+from mlaas4hep.specs import FilePart, Specs
 
 __all__ = ["FirstPass"]
 
@@ -93,8 +94,31 @@ class FirstPass:
             preproc = replace(preproc, removed=(*preproc.removed, *excluded))
             self._formulas = compile_for(preproc, branches, self._sentinels)
         self.preproc = preproc
-        self._given = fitting(specs, choice.inputs, self._files) if specs is not None else None
-        self._specs = self._given
+        self._given: Specs | None = None
+        self._known: dict[str, Specs] = {}
+        self._parts: dict[str, FilePart] = {}
+        self._rescanned: list[File] | None = None
+        if specs is not None:
+            self._take_given(specs, choice.inputs)
+        self._specs: Specs | None = self._given if self._rescanned is None else None
+
+    def _take_given(self, specs: Specs, inputs: Sequence[Branch]) -> None:
+        """Take specs that are given; where files changed since, these alone are scanned again."""
+        changed = changed_files(specs, self._files, self._wanted.reading)
+        self._given = fitting(specs, inputs, [file for file in self._files if file not in changed])
+        if changed:
+            self._known, self._rescanned = others(self._given, changed), changed
+            self._parts = {name: self._given.parts[name] for name in self._known}
+            names = ", ".join(str(file.input) for file in changed)
+            note(f"changed since the specs were made, and scanned again: {names}")
+
+    def reuse(self, specs: Specs) -> list[str]:
+        """Take what earlier specs know of files that did not change, and return their names; others will be scanned."""
+        if self._specs is None and self._given is None:
+            self._known = unchanged(specs, self._files, self._wanted, self._kept)
+            self._rescanned = [file for file in self._files if str(file.input) not in self._known]
+            self._parts = {name: specs.parts[name] for name in self._known}
+        return list(self._known)
 
     @property
     def entries(self) -> int:
@@ -163,12 +187,13 @@ class FirstPass:
             inputs, kept, threads = self._inputs, self._kept, self._wanted.threads
             scanner = Scanner(inputs, kept, self.preproc, self._formulas, self._sentinels, threads)
         self._flows = []
-        learned = [self._read_or_skip(file, scanner, watcher) for file in self._files]
+        again = self._files if self._rescanned is None else self._rescanned
+        learned = [self._read_or_skip(file, scanner if file in again else None, watcher) for file in self._files]
         check_survivors(CutFlow(self._cuts, tuple(self._flows)), self._labels_of_files(), self.bad)
         if self._found is None:
             self._found = self._learner.found(learned)
         if scanner is not None:
-            self._specs = self._complete(scanner.specs())
+            self._specs = self._complete(scanner)
 
     def _read_or_skip(self, file: File, scanner: Scanner | None, watcher: Watcher) -> Learned:
         """Read a file; of one that cannot be read, and may be skipped, nothing is left."""
@@ -186,6 +211,10 @@ class FirstPass:
         learned = self._learner.begin(file)
         extra = self._learner.columns if self._found is None else []
         wanted = list(dict.fromkeys([*(scanner.columns if scanner else []), *extra]))
+        if scanner is None and not wanted and not self._cuts:
+            learned = self._learner.unread(file)
+            self._flows.append(FileFlow(str(file.input), file.used, ()))
+            return learned
         with self.watch.timed("reading"):
             threads, reading = self._wanted.threads, self._wanted.reading
             source = open_again(file.input.path, file.tree, file.entries, file.state, threads, reading)
@@ -226,18 +255,21 @@ class FirstPass:
     def _cuts(self) -> tuple[str, ...]:
         return tuple(self._formulas.cuts if self._formulas else ())
 
-    def _complete(self, specs: Specs) -> Specs:
+    def _complete(self, scanner: Scanner) -> Specs:
         """The specs with entries and parts of each file."""
         assert self._found is not None
-        entries: dict[str, int] = {}
-        selected: dict[str, tuple[int, int, int]] = {}
+        specs = scanner.specs(self._known.values())
+        before = self._given
+        entries = {name: count for name, count in before.events.items() if name in self._known} if before else {}
+        selected = {name: parts for name, parts in before.selected.items() if name in self._known} if before else {}
         for file, events in zip(self._files, self._found.events, strict=True):
             name = str(file.input)
-            if events.lost:
+            if events.lost or (before and file.input.number not in scanner.of_files):
                 continue
             counts = np.bincount(events.parts, minlength=CUT + 1).tolist()
-            before = selected.get(name, (0, 0, 0))
+            earlier = selected.get(name, (0, 0, 0))
             entries[name] = entries.get(name, 0) + file.used
-            selected[name] = (counts[0] + before[0], counts[1] + before[1], counts[2] + before[2])
+            selected[name] = (counts[0] + earlier[0], counts[1] + earlier[1], counts[2] + earlier[2])
         bad = {bad.file: (bad.reason, bad.lost) for bad in self.bad.found.values()}
-        return specs.with_files(entries, selected).with_bad_files(bad)
+        parts = self._parts | parts_of(self._files, scanner.of_files, self._wanted)
+        return specs.with_files(entries, selected).with_bad_files(bad).with_parts(parts)

@@ -56,7 +56,11 @@ class Learner:
 
     def without_reading(self) -> Found:
         """Return parts from entries and labels from files."""
-        return self.found([Learned(self._parts_of_all(file), np.zeros(0, np.int32)) for file in self._files])
+        return self.found([self.unread(file) for file in self._files])
+
+    def unread(self, file: File) -> Learned:
+        """Return what is known of a file's events without reading them, where no branch tells more."""
+        return Learned(self._parts_of_all(file), np.zeros(0, np.int32))
 
     def begin(self, file: File) -> Learned:
         """Begin with a file, whose events are all cut until they are learned."""

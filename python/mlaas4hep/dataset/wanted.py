@@ -42,3 +42,8 @@ class Wanted:
     def label(self) -> str | None:
         """The branch that holds the label, if one does."""
         return self.labels if isinstance(self.labels, str) else None
+
+    @property
+    def made_with(self) -> list[object]:
+        """What the specs of a file follow from, besides the file and its events: values of JSON."""
+        return [self.preproc.hash, self.sentinels, self.label, self.reading.key]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mlaas4hep_core::schema::{DType, Kind, TypeSet};
 use mlaas4hep_core::sentinel::Sentinels;
-use mlaas4hep_core::specs::{BranchSpecs, Number, Parts, Statistics};
+use mlaas4hep_core::specs::{BranchSpecs, FilePart, Number, Parts, Statistics};
 use mlaas4hep_core::{Result, specs as core};
 use pyo3::prelude::*;
 
@@ -60,6 +60,10 @@ impl Specs {
         let bound = |branch: &BranchSpecs| Some(PyNumber::from(pick(branch.range?).promoted(branch.dtype())));
         self.0.branches().map(|(name, branch)| (name, bound(branch))).collect()
     }
+}
+
+fn fields_of(part: &FilePart) -> (&str, &str, u64, &str) {
+    (&part.fingerprint, &part.made_with, part.events, &part.specs)
 }
 
 fn wrap(specs: Result<core::Specs>) -> PyResult<Specs> {
@@ -218,6 +222,17 @@ impl Specs {
 
     fn with_bad_files(&self, bad_files: BTreeMap<String, (String, Option<u64>)>) -> Specs {
         Specs(self.0.with_bad_files(bad_files))
+    }
+
+    /// What was learned of single files: fingerprint, what else it follows from, events, and packed specs.
+    #[getter]
+    fn parts(&self) -> BTreeMap<&str, (&str, &str, u64, &str)> {
+        self.0.parts().iter().map(|(file, part)| (file.as_str(), fields_of(part))).collect()
+    }
+
+    fn with_parts(&self, parts: BTreeMap<String, (String, String, u64, String)>) -> Specs {
+        let part = |(fingerprint, made_with, events, specs)| FilePart { fingerprint, made_with, events, specs };
+        Specs(self.0.with_parts(parts.into_iter().map(|(file, given)| (file, part(given))).collect()))
     }
 
     fn __eq__(&self, other: &Specs) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::parts_json::{parts_from_json, parts_to_json};
 use super::statistics_json::{statistics_of, statistics_to_json};
 use super::{BranchSpecs, Counts, Number, Parts, Specs};
 use crate::error::{Error, Result};
@@ -59,6 +60,7 @@ impl Specs {
             ("selected", selected),
             ("reads", reads),
             ("sentinels", sentinels),
+            ("parts", parts_to_json(&self.parts)),
         ];
         if self.weighted {
             object["weighted"] = true.into();
@@ -92,8 +94,8 @@ impl Specs {
         let untyped = !fields.map.contains_key("types");
         let (preproc, reads, sentinels) = (fields.preproc()?, fields.reads()?, fields.sentinels()?);
         let (selected, bad_files) = (fields.selected()?, fields.bad_files()?);
-        let weighted = fields.weighted()?;
-        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, weighted, bad_files })
+        let (weighted, parts) = (fields.weighted()?, parts_from_json(fields.map)?);
+        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, weighted, bad_files, parts })
     }
 }
 
@@ -147,11 +149,11 @@ impl Error {
     }
 }
 
-fn as_map<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>> {
+pub(super) fn as_map<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>> {
     value.as_object().ok_or_else(|| Error::field(WHAT, place, value, "an object"))
 }
 
-fn whole(value: &Value, place: impl Fn() -> String) -> Result<u64> {
+pub(super) fn whole(value: &Value, place: impl Fn() -> String) -> Result<u64> {
     let whole = value.as_u64().or_else(|| value.as_f64().filter(|v| v.fract() == 0.0 && *v >= 0.0).map(|v| v as u64));
     whole.ok_or_else(|| Error::field(WHAT, &place(), value, "a whole number, not negative"))
 }

@@ -5,6 +5,7 @@ mod json;
 pub(crate) mod lengths;
 pub(crate) mod moments;
 mod number;
+mod parts_json;
 pub(crate) mod sketch;
 mod statistics;
 mod statistics_json;
@@ -87,6 +88,20 @@ impl BranchSpecs {
 /// Events of a file that are used, by part: train, validation, test.
 pub type Parts = [u64; 3];
 
+/// What the first pass learned of one file, kept so that it can be told whether the file changed since, and so that only
+/// what changed is scanned again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    /// What tells the file from itself when it has changed.
+    pub fingerprint: String,
+    /// What else its specs follow from.
+    pub made_with: String,
+    /// Entries of it that were used.
+    pub events: u64,
+    /// Its specs, packed by whoever scanned it.
+    pub specs: String,
+}
+
 /// What the first pass learned.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Specs {
@@ -107,6 +122,8 @@ pub struct Specs {
     weighted: bool,
     /// Files that were skipped, each with the reason and the number of its events, if that is known.
     bad_files: BTreeMap<String, (String, Option<u64>)>,
+    /// What was learned of single files.
+    parts: BTreeMap<String, FilePart>,
 }
 
 impl Specs {
@@ -193,6 +210,16 @@ impl Specs {
         &self.bad_files
     }
 
+    /// What was learned of single files.
+    pub fn parts(&self) -> &BTreeMap<String, FilePart> {
+        &self.parts
+    }
+
+    /// The same, with what was learned of single files.
+    pub fn with_parts(&self, parts: BTreeMap<String, FilePart>) -> Specs {
+        Specs { parts, ..self.clone() }
+    }
+
     /// The same and further branches, over the same events.
     pub fn with_branches(&self, more: BTreeMap<String, BranchSpecs>) -> Specs {
         let mut specs = self.clone();
@@ -256,7 +283,11 @@ impl Specs {
         let (preproc, sentinels, weighted) = (self.preproc.clone(), self.sentinels.clone(), self.weighted);
         let mut bad_files = self.bad_files.clone();
         bad_files.extend(other.bad_files.clone());
-        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, weighted, bad_files })
+        let mut parts = self.parts.clone();
+        parts.extend(other.parts.clone());
+        // Of a file in both each part is only half of what was learned.
+        parts.retain(|file, _| !(self.files.contains_key(file) && other.files.contains_key(file)));
+        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, weighted, bad_files, parts })
     }
 
     /// All of them together.
