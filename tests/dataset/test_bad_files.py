@@ -63,7 +63,7 @@ def test_they_are_left_out_and_listed(paths: list[Path], labels: list[int] | Non
 
 def test_events_that_are_lost_in_a_later_pass(tmp_path: Path) -> None:
     made = files.make_all(tmp_path, [400, 500])
-    specs = mlaas4hep.Dataset(made, select=files.INPUTS).specs()
+    specs = mlaas4hep.Dataset(made, select=files.INPUTS).specs().with_parts({})
     damaged(made[1])
     dataset = mlaas4hep.Dataset(made, [0, 1], specs=specs, on_bad_file="skip")
     assert len(dataset) == 900
@@ -87,7 +87,7 @@ def test_events_that_are_lost_in_a_later_pass(tmp_path: Path) -> None:
 def test_what_is_not_lost_stays_in_its_place(max_open: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "_limits", lambda _: (1000, 2000))
     made = files.make_all(tmp_path, [400, 500, 300])
-    specs = mlaas4hep.Dataset(made, select=files.INPUTS).specs()
+    specs = mlaas4hep.Dataset(made, select=files.INPUTS).specs().with_parts({})
 
     def rows(size: int, skip: int = 0) -> list[list[tuple[int, int]]]:
         dataset = mlaas4hep.Dataset(made, specs=specs, on_bad_file="skip", max_open=max_open)

@@ -22,7 +22,7 @@ def scan(
     Sums are exact here and rounded once, so ``mean`` and ``std`` are those of ``specs.json`` but for the last digits;
     ``moments``, from which these are computed there, is left out.
     """
-    given = {name: sorted(numbers) for name, numbers in (sentinels or {}).items() if numbers}
+    given = {name: sorted(number + 0 for number in numbers) for name, numbers in (sentinels or {}).items() if numbers}
     columns = {name: column.without(given.get(name, [])) for name, column in columns.items()}
     events = {len(column) for column in columns.values()}
     if len(events) > 1:

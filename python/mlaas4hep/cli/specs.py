@@ -32,8 +32,8 @@ The file is JSON:
   mean, std        of the finite values; moments has what they come from
   quantiles        how many values are in each bin of a sketch, whose
                    quantiles are off by less than 0.79 %
-  lengths          of jagged branches: how many lists there are of each length,
-                   as first:count,count,...
+  lengths          of jagged branches: how many lists have each length, as
+                   first:count,count,...
   parts            of each file: fingerprint (size, time, UUID), and its specs
 
 Where the file is there already, files that did not change since are not
@@ -70,7 +70,7 @@ pip install 'mlaas4hep[hist]'.
     callback=options.out_file,
     help="File to write; older specs that are there are replaced.",
 )
-@click.option("--rescan", is_flag=True, help="Scan all files, also those that did not change since FILE was made.")
+@click.option("--rescan", is_flag=True, help="Scan all files, changed or not.")
 @click.option("--hist", metavar="DIR", help="Folder for histograms; an older one of ours is replaced.")
 @options.common
 def specs(

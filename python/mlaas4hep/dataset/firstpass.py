@@ -98,19 +98,19 @@ class FirstPass:
         self._known: dict[str, Specs] = {}
         self._parts: dict[str, FilePart] = {}
         self._rescanned: list[File] | None = None
-        if specs is not None:
-            self._take_given(specs, choice.inputs)
-        self._specs: Specs | None = self._given if self._rescanned is None else None
+        self._specs = None if specs is None else self._take_given(specs, choice.inputs)
 
-    def _take_given(self, specs: Specs, inputs: Sequence[Branch]) -> None:
-        """Take specs that are given; where files changed since, these alone are scanned again."""
+    def _take_given(self, specs: Specs, inputs: Sequence[Branch]) -> Specs | None:
+        """Return given specs as those of the inputs; None where files changed since, which are to be scanned."""
         changed = changed_files(specs, self._files, self._wanted.reading)
         self._given = fitting(specs, inputs, [file for file in self._files if file not in changed])
-        if changed:
-            self._known, self._rescanned = others(self._given, changed), changed
-            self._parts = {name: self._given.parts[name] for name in self._known}
-            names = ", ".join(str(file.input) for file in changed)
-            note(f"changed since the specs were made, and scanned again: {names}")
+        if not changed:
+            return self._given
+        self._known, self._rescanned = others(self._given, changed), changed
+        self._parts = {name: self._given.parts[name] for name in self._known}
+        names = ", ".join(str(file.input) for file in changed)
+        note(f"changed since the specs were made, and scanned again: {names}")
+        return None
 
     def reuse(self, specs: Specs) -> list[str]:
         """Take what earlier specs know of files that did not change, and return their names; others will be scanned."""

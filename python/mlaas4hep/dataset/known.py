@@ -18,6 +18,9 @@ from mlaas4hep.specs import FilePart, Specs
 
 __all__ = ["changed_files", "others", "parts_of", "unchanged"]
 
+LONGEST = 2**28
+"""Bytes that the specs of a file may have when they are unpacked."""
+
 
 def fingerprint_of(file: File, reading: Reading) -> str:
     """Return what tells a file from itself when it has changed: its size, its time, and the UUID of a ROOT file."""
@@ -89,7 +92,11 @@ def pack(specs: Specs) -> str:
 def unpack(name: str, part: FilePart) -> Specs:
     """Return the specs that a part holds; an error where it is damaged."""
     try:
-        return Specs.from_text(bz2.decompress(base64.b85decode(part.specs)).decode())
+        packed = bz2.BZ2Decompressor()
+        text = packed.decompress(base64.b85decode(part.specs), LONGEST)
+        if not packed.eof:
+            raise ValueError("it ends too early, or is too long")
+        return Specs.from_text(text.decode())
     except (ValueError, OSError, SpecsError) as error:
         raise SpecsError(f"specs: 'specs' of {name!r} in 'parts' cannot be unpacked: {error}") from None
 

@@ -112,7 +112,7 @@ pub enum Error {
     RowTwice { row: i64 },
     #[error("weights: there are {found} of them for {expected} events; each event needs one")]
     WeightCount { found: usize, expected: usize },
-    #[error("weights: that of event {event} is {found}; it must be a finite number, below 1e60 in magnitude")]
+    #[error("weights: that of event {event} is {found:?}; it must be a finite number, below 1e60 in magnitude")]
     Weight { event: usize, found: f64 },
     #[error("{what} is {found}; it must be {expected}")]
     Argument { what: &'static str, found: String, expected: &'static str },
