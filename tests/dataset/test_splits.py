@@ -15,6 +15,8 @@ from mlaas4hep.splits import SplitBy, split_of
 
 from tests.dataset.files import make, origin
 
+HASHES = np.array([0.5, 0.5, 0.5, 0.1])
+
 BY_FIVES = {"by": "event % 5", "validation": [3], "test": [4]}
 
 
