@@ -12,6 +12,7 @@ from mlaas4hep.errors import Note, ParamsError
 DEFAULTS = {
     "nevts": -1,
     "chunk_size": 100000,
+    "memory": "",
     "epochs": 10,
     "batch_size": 256,
     "shuffle": True,
@@ -31,6 +32,10 @@ DEFAULTS = {
     "common_branches": False,
     "on_bad_file": "error",
     "reading": {},
+    "weights": None,
+    "flatten": {},
+    "cache": "",
+    "cache_limit": "20 GB",
 }
 
 

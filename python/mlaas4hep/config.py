@@ -5,17 +5,25 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
+from mlaas4hep.bytesize import parse_bytes
 from mlaas4hep.errors import ParamsError, nearest, note
 from mlaas4hep.jsonfile import read_json
+from mlaas4hep.planoptions import PlanOptions
 from mlaas4hep.reading import Reading
 from mlaas4hep.sentinels import MUST, why_not
+from mlaas4hep.splits import split_of
+from mlaas4hep.weights import Weights
 
 __all__ = ["Params"]
 
 NO_EFFECT = ("nan", "dtype")
 """Keys of the original's files that have no effect."""
+
+LAYOUTS = ("layout", "collections", "images")
+"""Options of a plan that make more than a matrix."""
 
 Check = Callable[[object], str]
 """Tells what a value must be, or nothing if it is that."""
@@ -31,8 +39,12 @@ class Params:
         Events to use in all; -1: all.
     chunk_size
         Train events in a chunk; -1: one chunk with everything.
-    epochs, batch_size, shuffle
+    memory
+        Bytes that reading and flattening may take, as ``"2 GB"``, in place of a chunk size; ``""``: the chunk size counts.
+    epochs, batch_size
         As in Keras.
+    shuffle
+        As in Keras; a number: so many neighbouring chunks are shuffled together.
     branch
         Name of the tree; ``""``: the only one in the file.
     identifier
@@ -48,7 +60,8 @@ class Params:
     training
         ``"standard"``, every epoch over all chunks, or ``"chunk"``, all epochs on one chunk, then the next.
     split
-        Fractions of train, validation and test; they add up to 1.
+        Fractions of train, validation and test, which add up to 1; or a dict of ``by``, ``validation`` and ``test``: the
+        values of a branch or formula that mean these parts.
     metrics
         Whether to test the model, or ``{"threshold": t}``.
     seed
@@ -63,6 +76,13 @@ class Params:
         ``"error"``, or ``"skip"`` to go on without files that cannot be read.
     reading
         How files are read: keys of :class:`mlaas4hep.Reading`.
+    weights
+        What weighs events: a branch or formula, ``"balanced"``, a number for each input, or keys of
+        :class:`mlaas4hep.Weights`; None: all events weigh the same.
+    flatten
+        How values become a matrix: keys of :class:`mlaas4hep.planoptions.PlanOptions`, but for layouts.
+    cache, cache_limit
+        Folder that keeps the columns which the first pass reads, ``""``: none; and how many bytes it may hold.
 
     Examples
     --------
@@ -72,9 +92,10 @@ class Params:
 
     nevts: int = -1
     chunk_size: int = 100_000
+    memory: str = ""
     epochs: int = 10
     batch_size: int = 256
-    shuffle: bool = True
+    shuffle: bool | int = True
     branch: str = ""
     identifier: tuple[str, ...] = ()
     selected_branches: str | tuple[str, ...] = ""
@@ -83,7 +104,7 @@ class Params:
     redirector: str = ""
     hist: str = ""
     training: str = "standard"
-    split: tuple[float, float, float] = (0.64, 0.16, 0.2)
+    split: tuple[float, float, float] | Mapping[str, Any] = (0.64, 0.16, 0.2)
     metrics: bool | Mapping[str, float] = True
     seed: int = 21
     verbose: int = 1
@@ -91,6 +112,10 @@ class Params:
     common_branches: bool = False
     on_bad_file: str = "error"
     reading: Mapping[str, Any] = field(default_factory=dict)
+    weights: Any = None
+    flatten: Mapping[str, Any] = field(default_factory=dict)
+    cache: str = ""
+    cache_limit: str | int = "20 GB"
 
     @property
     def threshold(self) -> float:
@@ -191,11 +216,20 @@ def _is_fraction(value: object) -> bool:
     return isinstance(value, (int, float)) and _is_number(value) and 0 <= value <= 1
 
 
+def _shuffle(value: object) -> str:
+    right = isinstance(value, bool) or (isinstance(value, int) and value >= 1)
+    return "" if right else "true, false, or how many neighbouring chunks are shuffled together"
+
+
 def _split(value: object) -> str:
+    if isinstance(value, dict):
+        return _made(split_of, value, "values of a branch or formula")
     parts = list(value) if isinstance(value, (list, tuple)) else []
     if len(parts) == 3 and all(map(_is_fraction, parts)) and math.isclose(sum(parts), 1, abs_tol=1e-6):
         return ""
-    return "three fractions (train, validation, test) that add up to 1"
+    return (
+        'three fractions (train, validation, test) that add up to 1, or {"by": ..., "validation": [...], "test": [...]}'
+    )
 
 
 def _metrics(value: object) -> str:
@@ -208,14 +242,42 @@ def _sentinels(value: object) -> str:
     return MUST if value is not None and why_not(value) else ""
 
 
-def _reading(value: object) -> str:
-    if not isinstance(value, dict):
-        return "an object of ways of reading"
+def _made(of: Callable[[Any], object], value: object, must: str) -> str:
+    """Tell what a value must be from which ``of`` can make nothing."""
     try:
-        Reading.of(value)
+        of(value)
     except ParamsError as error:
-        return f"an object of ways of reading ({error})"
+        return f"{must} ({error})"
     return ""
+
+
+def _reading(value: object) -> str:
+    must = "an object of ways of reading"
+    return _made(Reading.of, value, must) if isinstance(value, dict) else must
+
+
+def _weights(value: object) -> str:
+    return _made(Weights.of, value, "what weighs events")
+
+
+def _flatten(value: object) -> str:
+    known = [name for name in PlanOptions.__annotations__ if name not in LAYOUTS]
+    if not isinstance(value, dict):
+        return f"an object of ways of flattening: {', '.join(known)}"
+    for name in value:
+        if name in LAYOUTS:
+            return f"without {name!r}: a model file gets the matrix, layouts are for loops in Python"
+        if name not in known:
+            return f"an object of ways of flattening; {name!r} is none{nearest(name, known)}: {', '.join(known)}"
+    return ""
+
+
+def _bytes(name: str, *, or_none: bool = False) -> Check:
+    def check(value: object) -> str:
+        none = or_none and value == ""
+        return "" if none else _made(partial(parse_bytes, name), value, 'a number of bytes, as "2 GB"')
+
+    return check
 
 
 CHECKS: dict[str, Check] = {
@@ -223,7 +285,8 @@ CHECKS: dict[str, Check] = {
     "chunk_size": _whole(1, 2**48, or_all=True),
     "epochs": _whole(1),
     "batch_size": _whole(1),
-    "shuffle": _one_of(True, False),
+    "memory": _bytes("memory", or_none=True),
+    "shuffle": _shuffle,
     "branch": _text,
     "identifier": _names_or_text,
     "selected_branches": _names_or_text,
@@ -240,5 +303,9 @@ CHECKS: dict[str, Check] = {
     "common_branches": _one_of(True, False),
     "on_bad_file": _one_of("error", "skip"),
     "reading": _reading,
+    "weights": _weights,
+    "flatten": _flatten,
+    "cache": _text,
+    "cache_limit": _bytes("cache_limit"),
 }
 """For each parameter what its value must be."""

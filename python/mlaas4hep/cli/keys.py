@@ -9,9 +9,10 @@ __all__ = ["KEYS", "keys_help"]
 KEYS = {
     "nevts": "events to use in all; -1: all",
     "chunk_size": "train events in a chunk; -1: all in one",
+    "memory": 'the same by a budget, as "2 GB"',
     "epochs": "as in Keras",
     "batch_size": "as in Keras",
-    "shuffle": "as in Keras",
+    "shuffle": "as in Keras; n: over n chunks together",
     "branch": 'name of the tree; "": the only one',
     "identifier": "branches that identify an event",
     "selected_branches": "names or globs: a list, text, or file",
@@ -20,7 +21,7 @@ KEYS = {
     "redirector": "URL where files are that are not here",
     "hist": "folder for histograms of every input",
     "training": '"standard" or "chunk"; see above',
-    "split": "train, validation, test",
+    "split": 'fractions, or {"by": "evtNo%5", "test": [4]}',
     "metrics": 'or {"threshold": 0.5}',
     "seed": "every random choice follows from it",
     "verbose": "0 quiet, 1 progress, 2 where time goes",
@@ -28,6 +29,10 @@ KEYS = {
     "common_branches": "leave out what not all files have",
     "on_bad_file": '"error", or "skip" to go on without it',
     "reading": "flatten_nested, types, deadline, ...",
+    "weights": 'a branch, formula, "balanced", ...',
+    "flatten": "normalize, fill, width_quantile, ...",
+    "cache": "folder that keeps what was read",
+    "cache_limit": "bytes that it may hold",
 }
 
 

@@ -13,6 +13,7 @@ from mlaas4hep.config import Params
 from mlaas4hep.dataset import Dataset, lost
 from mlaas4hep.errors import OutputError, SpecsError
 from mlaas4hep.inputs import parse_files, parse_labels
+from mlaas4hep.planoptions import PlanOptions
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.specs import Specs
 
@@ -170,4 +171,8 @@ def dataset_of(
         common_branches=params.common_branches,
         on_bad_file=params.on_bad_file,
         reading=params.reading,
+        weights=params.weights,
+        cache=params.cache or None,
+        cache_limit=params.cache_limit,
+        **PlanOptions(**params.flatten),  # type: ignore[typeddict-item]  # its keys were checked
     )
