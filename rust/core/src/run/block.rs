@@ -144,10 +144,7 @@ impl Block<'_, '_> {
         let arrays: Vec<Array<'_>> = branches.iter().filter_map(of_branch).collect();
         let scratch = &mut scratch.rows;
         scratch.groups.find(&arrays);
-        for (number, rule) in job.rules.iter().enumerate() {
-            let named = |(event, error)| job.failure(number, self.first + event, error);
-            rule.check(branches, &scratch.groups, &self.rows).map_err(named)?;
-        }
+        self.check(job, &scratch.groups)?;
         Self::normalize(&arrays, job, scratch);
         for (index, (branch, counts)) in branches.iter().zip(counts).enumerate() {
             counts.truncated += self.count_truncated(branch, index, scratch);
@@ -161,8 +158,24 @@ impl Block<'_, '_> {
             let RowScratch { groups, regions, normal, keep: places, .. } = scratch;
             keep.apply((&arrays, branches), (groups, &self.rows), (regions, normal, missing), places);
         }
+        self.write(job, scratch, missing);
+        Ok(())
+    }
+
+    /// Check the lengths of lists.
+    fn check(&self, job: &Job<'_>, groups: &Groups) -> Result<(), Failure> {
+        let mut rules = job.rules.iter().enumerate();
+        rules.try_for_each(|(number, rule)| {
+            let named = |(event, error)| job.failure(number, self.first + event, error);
+            rule.check(job.plan.branches(), groups, &self.rows).map_err(named)
+        })
+    }
+
+    /// Write the rows of every tensor, one tensor after the other; `missing`: the flags tell of missing values.
+    #[inline(always)]
+    fn write(&mut self, job: &Job<'_>, scratch: &mut RowScratch, missing: bool) {
         for (tensor, members) in job.members.iter().enumerate().filter(|(_, members)| !members.is_empty()) {
-            scratch.layout.arrange(members, branches, &scratch.groups.of_branch, &scratch.regions);
+            scratch.layout.arrange(members, job.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
             match (missing, tensor) {
                 (true, 0) => self.write_rows::<true, false>(tensor, job, scratch),
                 (false, 0) => self.write_rows::<false, false>(tensor, job, scratch),
@@ -171,7 +184,6 @@ impl Block<'_, '_> {
             }
         }
         settle();
-        Ok(())
     }
 
     /// Fill every branch's region of the scratch.

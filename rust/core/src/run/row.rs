@@ -192,20 +192,29 @@ impl Rows<'_> {
                     to = to.wrapping_add(run.width);
                 }
             }
-            for lane in (0..size).step_by(LANES) {
-                let mut absent = ONES;
-                let mut padding = 0;
-                for run in &self.layout.runs {
+            self.write_shared_mask::<MISSING>(event, mask, size);
+        }
+    }
+
+    /// The mask that jagged branches share.
+    ///
+    /// # Safety
+    /// As for `write_shared`.
+    #[inline(always)]
+    unsafe fn write_shared_mask<const MISSING: bool>(&self, event: usize, mask: *mut u8, size: usize) {
+        for lane in (0..size).step_by(LANES) {
+            let (mut absent, mut padding) = (if MISSING { ONES } else { 0 }, 0);
+            let runs = if MISSING { &self.layout.runs[..] } else { &self.layout.runs[..1] };
+            // SAFETY: by the caller.
+            unsafe {
+                for run in runs {
                     let (from, length) = self.list(run, event);
                     let (there, at) = lanes_from(lane, length);
                     padding = PADDING[there];
-                    if MISSING {
-                        for &source in self.layout.sources.get_unchecked(run.first..run.stop) {
+                    for &source in self.layout.sources.get_unchecked(run.first..run.stop) {
+                        if MISSING {
                             absent &= from.flags.wrapping_add(source + at).cast::<u64>().read_unaligned();
                         }
-                    } else {
-                        absent = 0;
-                        break;
                     }
                 }
                 mask.add(lane).cast::<u64>().write_unaligned(absent | padding);
