@@ -1,6 +1,8 @@
 """Batches for training: what workers of a DataLoader deliver against the plain iterator, and what shuffling costs."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import mlaas4hep as m
 import pytest
@@ -10,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benches.files import SMALL, root_file
 from benches.race import Contestant, race
 
-EVENTS, BATCH, CHUNK = 1_000_000, 4096, 50_000
+EVENTS, BATCH, CHUNK = 400_000, 4096, 50_000
 
 
 @pytest.fixture(scope="module")
@@ -20,23 +22,25 @@ def dataset(folder: Path) -> m.Dataset:
     return found
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")
 def test_workers_against_the_plain_iterator(dataset: m.Dataset, benchmark: BenchmarkFixture) -> None:
     torch = pytest.importorskip("torch", reason="needs the extra [torch]")
     loader = m.Loader(dataset, BATCH, None, chunk_size=CHUNK)
     events = to_torch(loader)
+    batches = torch.utils.data.DataLoader(events, batch_size=None)
+    workers = torch.utils.data.DataLoader(events, batch_size=None, num_workers=4, persistent_workers=True)
 
-    def delivered(workers: int) -> int:
-        batches = torch.utils.data.DataLoader(events, batch_size=None, num_workers=workers)
+    def delivered(batches: Iterable[Any]) -> int:
         return sum(len(batch["data"]) for batch in batches)
 
     def plain() -> int:
         loader.set_epoch(0)
         return sum(len(batch.data) for batch in loader)
 
-    assert plain() == delivered(4) == EVENTS
+    assert plain() == delivered(batches) == delivered(workers) == EVENTS
     contestants = [
-        Contestant("DataLoader, 4 workers", lambda: delivered(4), EVENTS),
-        Contestant("DataLoader, no workers", lambda: delivered(0), EVENTS),
+        Contestant("DataLoader, 4 workers", lambda: delivered(workers), EVENTS),
+        Contestant("DataLoader, no workers", lambda: delivered(batches), EVENTS),
         Contestant("the plain iterator", plain, EVENTS),
     ]
     race(f"{EVENTS} events in batches of {BATCH}", contestants, benchmark, rounds=3)
