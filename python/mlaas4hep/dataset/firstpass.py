@@ -214,10 +214,7 @@ class FirstPass:
         self._gone_over.add(file.input.number)
         kept = self._keeper.open(file) if self._keeper else None
         if kept is not None:
-            try:
-                yield kept
-            finally:
-                kept.close()
+            yield kept
             return
         with self.watch.timed("reading"):
             threads, reading = self._wanted.threads, self._wanted.reading

@@ -22,6 +22,9 @@ from mlaas4hep.sources import Column
 
 __all__ = ["Keeper"]
 
+MAPPED = 128
+"""Files that stay mapped, whose pages the next pass finds."""
+
 
 class Keeper:
     """Keeps the columns of files: those that a first pass reads, and the new branches among those that stay."""
@@ -45,11 +48,16 @@ class Keeper:
             "sentinels": sentinels,
             "reading": wanted.reading.key,
         }
+        self._open: dict[int, Kept] = {}
         self._known: dict[int, tuple[str, dict[str, Any]]] = {}
 
     def open(self, file: File) -> Kept | None:
         """Return what is kept of a file; None where nothing is."""
-        return self._cache.open(self._key(file)[0], str(file.input))
+        number = file.input.number
+        kept = self._open.get(number) or self._cache.open(self._key(file)[0], str(file.input))
+        if kept is not None and len(self._open) < MAPPED:
+            self._open[number] = kept
+        return kept
 
     @contextmanager
     def keeping(self, file: File, cutter: Cutter) -> Generator[Reader]:
