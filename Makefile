@@ -88,7 +88,7 @@ $(VENV)/keras: $(VENV)/built pyproject.toml constraints.txt
 	$(PIP) install 'mlaas4hep[keras]'
 	@touch $@
 
-EXTRAS := avro,hdf5,hist,http$(if $(filter Linux,$(shell uname -s)),$(comma)xrootd)
+EXTRAS := avro,hdf5,hist,http,torch,xgboost$(if $(filter Linux,$(shell uname -s)),$(comma)xrootd)
 
 $(VENV)/extras: $(VENV)/keras
 	$(PIP) install 'mlaas4hep[$(EXTRAS)]'

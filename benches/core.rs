@@ -69,7 +69,7 @@ fn table(columns: &Columns, shared: bool) -> Table<'_> {
 fn passes(criterion: &mut Criterion) {
     let columns = columns();
     let plan = Plan::new(
-        &scan(&table(&columns, true), &Sentinels::default(), Some(1)).expect("scans"),
+        &scan(&table(&columns, true), &Sentinels::default(), None, Some(1)).expect("scans"),
         Program::default(),
         &Options::default(),
     )
@@ -88,7 +88,7 @@ fn passes(criterion: &mut Criterion) {
     }
     let table = table(&columns, true);
     group.bench_function("scan", |bencher| {
-        bencher.iter(|| scan(&table, &Sentinels::default(), Some(1)).expect("scans"))
+        bencher.iter(|| scan(&table, &Sentinels::default(), None, Some(1)).expect("scans"))
     });
     group.bench_function("fill", |bencher| {
         bencher.iter(|| {

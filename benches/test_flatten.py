@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches import rivals
-from benches.data import Columns, as_awkward, first_events, generate
+from benches.data import COLLECTIONS, Columns, as_awkward, first_events, generate
 from benches.race import Contestant, race
 
 EVENTS = 50_000
@@ -90,6 +90,47 @@ def test_kinds_of_numbers(benchmark: BenchmarkFixture) -> None:
         plan = m.Plan(m.scan(variant))
         contestants.append(Contestant(name, partial(plan, variant, threads=1, out=out), EVENTS))
     race("flatten, 1 thread, warm buffers, by the type of all branches", contestants, benchmark)
+
+
+def tensors(plan: m.Plan, events: int) -> dict[str, rivals.Out]:
+    """Return warm buffers for every tensor of a plan."""
+    shapes = {name: ((events, *shape), (events, *shape[1:])) for name, shape in plan.shapes.items()}
+    made = {name: (np.ones(data, np.float32), np.ones(mask, np.bool_)) for name, (data, mask) in shapes.items()}
+    return {"matrix": buffers(events, len(plan.names)), **made}
+
+
+@pytest.mark.parametrize("placed", [False, True], ids=["in order", "shuffled"])
+def test_layouts(placed: bool, benchmark: BenchmarkFixture) -> None:
+    """The same branches as a matrix, and as a tensor for each collection."""
+    columns = generate(EVENTS)
+    specs = m.scan(columns)
+    groups = {collection.name: [f"{collection.name}*"] for collection in COLLECTIONS}
+    matrix, layout = m.Plan(specs), m.Plan(specs, layout="collections", collections=groups)
+    out, outs = buffers(EVENTS, len(matrix.names)), tensors(layout, EVENTS)
+    order = np.random.default_rng(1).permutation(EVENTS) if placed else np.arange(EVENTS)
+    held = matrix.hold(columns), layout.hold(columns)
+
+    def fill_matrix() -> object:
+        return matrix.place(held[0], order, out, threads=1)
+
+    def fill_tensors() -> object:
+        return layout.place(held[1], order, outs, threads=1)
+
+    fill_matrix(), fill_tensors()
+    for collection in COLLECTIONS:
+        columns_of = [at for at, name in enumerate(matrix.names) if name.startswith(collection.name)]
+        data, mask = outs[collection.name]
+        assert np.array_equal(data.reshape(EVENTS, -1), out[0][:, columns_of])
+        assert np.array_equal(mask, out[1][:, columns_of[: collection.longest]])
+    contestants = [
+        Contestant("collections, 1 thread, warm buffers", fill_tensors, EVENTS),
+        Contestant("matrix, 1 thread, warm buffers", fill_matrix, EVENTS),
+    ]
+    race(
+        f"layouts, {EVENTS} events, {len(COLLECTIONS)} collections, {'shuffled' if placed else 'in order'}",
+        contestants,
+        benchmark,
+    )
 
 
 def test_one_event(benchmark: BenchmarkFixture) -> None:

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 SPLIT = (0.64, 0.16, 0.2)
 
@@ -61,3 +62,23 @@ def positions(wanted: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     """File and entry of every position, from the entries that are wanted of each file."""
     left = [iter(entries) for entries in wanted]
     return [(file, next(left[file])) for file in mixed([len(entries) for entries in wanted])]
+
+
+def shards(counts: Sequence[int], world: int) -> list[list[range]]:
+    """The range of each stream's events that each of several readers gets: what is left over is dealt one by one."""
+    turn, sizes = 0, []
+    for count in counts:
+        of_stream = [count // world] * world
+        for _ in range(count % world):
+            of_stream[turn % world] += 1
+            turn += 1
+        sizes.append(of_stream)
+    return [[range(sum(of[:rank]), sum(of[: rank + 1])) for of in sizes] for rank in range(world)]
+
+
+def pieces(events: int, largest: int, size: int) -> list[range]:
+    """The positions of the pieces of a shard, as many as the largest one has; none is empty that need not be."""
+    starts = [min(start, events) for start in range(0, largest, size)]
+    if starts and starts[-1] == events and size > 1 and len(starts) > 1:
+        starts[-1] -= 1
+    return [range(start, stop) for start, stop in pairwise([*starts, events])]

@@ -19,6 +19,9 @@ def test_examples(name: str) -> None:
     if name.startswith(NEEDS_HIST):
         for package in ("hist", "matplotlib", "mplhep"):
             pytest.importorskip(package, reason="histograms need the extra [hist]")
+    for package in ("torch", "xgboost"):
+        if name in ("mlaas4hep.frameworks.feed", f"mlaas4hep.frameworks.{package}"):
+            pytest.importorskip(package, reason=f"needs the extra [{package}]")
     if name.startswith(NEEDS_EXTRA):
         pytest.importorskip("keras", reason="training needs the extra [keras]")
     assert doctest.testmod(importlib.import_module(name)).failed == 0

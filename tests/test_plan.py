@@ -137,9 +137,13 @@ def test_width_0_gives_no_column_and_a_note(specs: Specs) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"normalize": "min-max"}, ParamsError, "normalize is 'min-max'; it must be 'minmax' or 'none'"),
-        ({"normalize": None}, ParamsError, "normalize is None; it must be 'minmax' or 'none'"),
-        ({"pad_value": np.nan}, ParamsError, "pad_value is NaN; it must be a finite float32 number"),
+        (
+            {"normalize": "min-max"},
+            ParamsError,
+            "normalize is 'min-max'; it must be 'minmax', 'standard', 'robust' or 'none'",
+        ),
+        ({"normalize": None}, ParamsError, "normalize is None; it must be 'minmax', 'standard', 'robust' or"),
+        ({"pad_value": np.nan}, ParamsError, "pad_value is nan; it must be a finite float32 number"),
         ({"pad_value": 1e300}, ParamsError, "; it must be a finite float32 number"),
         ({"pad_value": "0"}, ParamsError, "pad_value is '0'; it must be a finite float32 number"),
         ({"widths": {"jetPt": -1}}, ParamsError, "widths: branch 'jetPt' has -1; it must be a whole number"),

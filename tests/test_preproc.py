@@ -156,7 +156,7 @@ def test_a_wrong_group(values: object, message: str) -> None:
         ("2*x", ' must be an object {...} of keys and values, not "2*x"'),
         (ENTRY | {"removed": True}, ": unknown key 'removed' (did you mean 'remove'?)"),
         (ENTRY | {"Cut": "a>0"}, ": unknown key 'Cut' (did you mean 'cut'?)"),
-        (ENTRY | {"zzz": 1}, f": unknown key 'zzz' (known are def, type, {KEYS})"),
+        (ENTRY | {"zzz": 1}, f": unknown key 'zzz' (known are def, type, normalize, {KEYS})"),
         ({"type": "flat"}, ": def is missing; it must be a text with a formula"),
         ({"def": "2*x"}, ': type is missing; it must be "flat" or "jagged"'),
         (ENTRY | {"def": 3}, ", def must be a text with a formula, not 3"),

@@ -47,7 +47,7 @@ def test_an_example_by_hand() -> None:
         (lambda plan: plan["steps"][1].update(normalize="z"), "unknown normalisation 'z'"),
         (lambda plan: plan["steps"][2].update({"in": 2}), "2"),
         (lambda plan: plan["steps"][3].update({"in": 1}), "only padded values can be stored"),
-        (lambda plan: plan["steps"][5].update({"in": 2}), "scale takes values that are not padded yet"),
+        (lambda plan: plan["steps"][6].update({"in": 2}), "pad takes values that are not padded yet"),
         (lambda plan: plan["steps"][0].update(op="cut"), "cut"),
     ],
 )

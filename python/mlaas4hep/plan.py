@@ -1,9 +1,9 @@
 """The second pass: a plan, and flattening with it."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,69 +11,40 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.errors import ParamsError, SpecsError, note
 from mlaas4hep.formulas import bind
+from mlaas4hep.grouping import Groups, named
 from mlaas4hep.jsonfile import read_json_text, write_text
+from mlaas4hep.planoptions import PlanOptions, checked
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sentinels import Given
 from mlaas4hep.specs import Specs, scan
+from mlaas4hep.tensors import MATRIX, Collection, Flat, Pair, Shapes, fields_of, pair_of
 from mlaas4hep.threads import asked_threads
+from mlaas4hep.treatment import Resolver
 
 __all__ = ["Flat", "Plan", "flatten"]
 
-Out = tuple[NDArray[np.float32], NDArray[np.bool_]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Flat:
-    """What flattening gives.
-
-    Attributes
-    ----------
-    data
-        float32, C order, shape (events, columns): normalised values, ``pad_value`` where there is none.
-    padding_mask
-        bool, the same shape: ``True`` where the value is padding or missing.
-    names
-        Names of the columns: flat branches first, then ``name_0 ... name_{width-1}`` of jagged ones.
-    truncated
-        For each jagged branch of which values were cut off, how many.
-    missing
-        For each branch with missing values (null, NaN, infinite; null lists too), how many.
-    passed
-        bool, shape (events of the data,): which events passed the cuts, and have a row; None without cuts.
-    cutflow
-        For each cut in order its name, and how many events passed it and all before it.
-    """
-
-    data: NDArray[np.float32]
-    padding_mask: NDArray[np.bool_]
-    names: list[str]
-    truncated: dict[str, int]
-    missing: dict[str, int]
-    passed: NDArray[np.bool_] | None = None
-    cutflow: tuple[tuple[str, int], ...] = ()
+Out = Pair | Mapping[str, Pair]
+"""Arrays to fill: ``(data, padding_mask)``, or for a layout with tensors such pairs by name, also of the matrix."""
 
 
 class Plan:
     """The compiled transformation of columns into matrix and mask: immutable, hashable, the same on every machine.
 
-    Normalisation ``"minmax"`` is ``(x - min) * (1 / (max - min))`` by branch, ``"none"`` leaves values as they are.
     Values are converted to the type that the specs give the branch first, whatever type they arrive in: floats are
-    cut towards zero for an integer branch, and what lies outside its type goes to the nearest limit. Values outside
-    the range are not clipped. A list longer than the width keeps its first values.
+    cut towards zero for an integer branch, and what lies outside its type goes to the nearest limit. Then they are
+    normalised, in float32 for float32, bool, 8- and 16-bit branches if the rule's numbers are normal ones there, else
+    in float64, and rounded to float32; where minimum and maximum are equal, or the deviation is 0, every value becomes
+    0. Nothing is clipped, unless limits are given. A list longer than the width keeps its first values.
 
     Parameters
     ----------
     specs
         What the first pass learned.
-    normalize
-        ``"minmax"`` or ``"none"``.
-    pad_value
-        What stands in the matrix where there is no value; a finite float32 number.
-    widths
-        Padded lengths by name, in place of the largest lengths of the specs. 0 gives no column.
     preproc
         The formulas and cuts that the specs were made with, as for :func:`scan`; specs that were made without any do
         for cuts alone. The plan applies them.
+    options
+        How values are normalised, padded and laid out: :class:`~mlaas4hep.planoptions.PlanOptions` lists them all.
 
     Raises
     ------
@@ -91,49 +62,55 @@ class Plan:
     >>> plan(data).data
     array([[1.   , 0.625, 0.   ],
            [0.   , 1.   , 0.   ]], dtype=float32)
+
+    Padding that repeats the list, and a tensor for each collection:
+
+    >>> specs = mlaas4hep.scan(data)
+    >>> plan = mlaas4hep.Plan(specs, normalize="none", padding="wrap", layout="collections")
+    >>> flat = plan(data)
+    >>> flat.names, flat.collections["jetPt"].data.tolist()
+    (['nJets'], [[[90.0, 40.0]], [[120.0, 120.0]]])
+    >>> flat.collections["jetPt"].mask.tolist()
+    [[False, False], [False, True]]
     """
 
-    __slots__ = ("_core", "_names")
+    __slots__ = ("_core", "_names", "_tensors")
 
     _core: _rust.Plan
     _names: tuple[str, ...]
+    _tensors: list[tuple[str, list[int], list[str]]]
 
-    def __init__(
-        self,
-        specs: Specs,
-        *,
-        normalize: str = "minmax",
-        pad_value: float = 0.0,
-        widths: Mapping[str, int] | None = None,
-        preproc: object = None,
-    ) -> None:
+    def __init__(self, specs: Specs, *, preproc: object = None, **options: Unpack[PlanOptions]) -> None:
         """Compile specs."""
-        if not isinstance(specs, Specs):
-            raise SpecsError(f"specs is a {type(specs).__qualname__}; it must be Specs, as scan returns them")
-        if not isinstance(normalize, str):
-            raise ParamsError(f"normalize is {normalize!r}; it must be 'minmax' or 'none'")
-        given = Preprocessing.of(preproc)
-        specs, formulas = _with_formulas(specs, given)
-        self._core = _rust.Plan(specs._core, formulas, normalize, _number(pad_value), _widths(widths or {}))
-        self._names = tuple(self._core.names)
-        empty = [name for name, width in self.widths.items() if width == 0]
-        if empty:
-            note(f"branches of width 0, which give no column: {', '.join(empty)}")
+        self._hold(_compiled(specs, preproc, checked(options, "Plan"), None))
+
+    @classmethod
+    def finding(cls, specs: Specs, preproc: object, options: PlanOptions, find: Callable[[], Groups]) -> "Plan":
+        """Return a plan of options that were checked; ``find`` tells, if need be, which branches are collections."""
+        return cls._of(_compiled(specs, preproc, options, find))
 
     @classmethod
     def _of(cls, core: _rust.Plan) -> "Plan":
         plan = object.__new__(cls)
-        plan._core, plan._names = core, tuple(core.names)
+        plan._hold(core)
         return plan
+
+    def _hold(self, core: _rust.Plan) -> None:
+        self._core, self._names, self._tensors = core, tuple(core.names), core.tensors
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> "Plan":
         """Read a ``plan.json``; ``SpecsError`` names file and place of what is wrong."""
         text = read_json_text(path, SpecsError)
         try:
-            return cls._of(_rust.Plan.from_json(text))
+            return cls.from_text(text)
         except (SpecsError, ParamsError) as error:
             raise SpecsError(f"{os.fspath(path)}: {error}") from None
+
+    @classmethod
+    def from_text(cls, text: str) -> "Plan":
+        """Read what :meth:`to_text` gave."""
+        return cls._of(_rust.Plan.from_json(text))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the canonical JSON form, whole or not at all; a file that is there is replaced."""
@@ -182,6 +159,40 @@ class Plan:
         """Padded length of each jagged branch."""
         return self._core.widths
 
+    @property
+    def layout(self) -> str:
+        """``"matrix"``, ``"collections"`` or ``"image"``."""
+        return self._core.layout
+
+    @property
+    def collections(self) -> dict[str, tuple[str, ...]]:
+        """Names of the branches of each collection and image that has a tensor, in order."""
+        return {name: tuple(branches) for name, _, branches in self._tensors}
+
+    @property
+    def shapes(self) -> Shapes:
+        """Shape of each tensor behind the events, in memory; the mask has that of the last axes but the first."""
+        return {name: tuple(shape) for name, shape, _ in self._tensors}
+
+    @property
+    def fields(self) -> dict[str, tuple[type[np.generic], tuple[int, ...]]]:
+        """Type of each array that a pass fills, and its shape behind the events, by names for :meth:`gathered`."""
+        width = (len(self._names),)
+        return {"data": (np.float32, width), "padding_mask": (np.bool_, width), **fields_of(self.shapes)}
+
+    def out(self, arrays: Mapping[str, NDArray[Any]]) -> Out:
+        """Return those of the arrays, named as in :attr:`fields`, that :meth:`place` is to fill."""
+        matrix = arrays["data"], arrays["padding_mask"]
+        return {MATRIX: matrix, **{name: pair_of(arrays, name) for name in self.shapes}} if self._tensors else matrix
+
+    def gathered(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        """Return the arrays with those of each tensor put together, as ``collections``."""
+        ours = fields_of(self.shapes)
+        collections = {
+            name: Collection.of(pair_of(arrays, name), branches) for name, branches in self.collections.items()
+        }
+        return {name: array for name, array in arrays.items() if name not in ours} | {"collections": collections}
+
     def __call__(
         self, data: object, *, threads: int | None = None, out: Out | None = None, training: bool = True
     ) -> Flat:
@@ -190,16 +201,38 @@ class Plan:
         Cuts that are for training only are counted, and applied unless ``training`` is False.
         """
         if not self.cuts:
-            run = self._core.run(data, asked_threads(threads), out)
-            return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
+            pairs = None if out is None else self._pairs(out)
+            return self._flat(self._core.run(data, asked_threads(threads), pairs))
         data, asked = _rust.held(data), asked_threads(threads)
         passed, flow = self._core.select(data, training, asked)
         count = int(np.count_nonzero(passed))
-        target = out or (np.empty((count, len(self._names)), np.float32), np.empty((count, len(self._names)), np.bool_))
+        pairs = self._new(count) if out is None else self._pairs(out)
         rows = None if count == len(passed) else np.where(passed, np.cumsum(passed) - 1, -1)
-        run = self._core.run(data, asked, target, rows)
-        found = run.data[:count], run.padding_mask[:count]
-        return Flat(*found, self.names, run.truncated, run.missing, passed, tuple(zip(self.cuts, flow, strict=True)))
+        run = self._core.run(data, asked, pairs, rows)
+        flat = self._flat(run, count)
+        return replace(flat, passed=passed, cutflow=tuple(zip(self.cuts, flow, strict=True)))
+
+    def _flat(self, run: _rust.Run, count: int | None = None) -> Flat:
+        """What a run made: the first ``count`` rows of it."""
+        (data, mask), *pairs = [(data[:count], mask[:count]) for data, mask in run.tensors]
+        tensors = zip(self.collections.items(), pairs, strict=True)
+        collections = {name: Collection.of(pair, branches) for (name, branches), pair in tensors}
+        return Flat(data, mask, self.names, run.truncated, run.missing, collections=collections)
+
+    def _new(self, rows: int) -> list[Pair]:
+        """New arrays of so many rows."""
+        shapes = [((len(self._names),), (len(self._names),)), *((shape, shape[1:]) for shape in self.shapes.values())]
+        return [(np.empty((rows, *data), np.float32), np.empty((rows, *mask), np.bool_)) for data, mask in shapes]
+
+    def _pairs(self, out: Out) -> list[Pair]:
+        """The caller's arrays in the order of the tensors."""
+        if not self._tensors and not isinstance(out, Mapping):
+            return [out]
+        names = [MATRIX, *self.shapes]
+        if not isinstance(out, Mapping) or set(out) != set(names):
+            found = f"has {', '.join(map(repr, out))}" if isinstance(out, Mapping) else f"is a {type(out).__qualname__}"
+            raise ParamsError(f"out {found}; it must be a mapping with (data, mask) for {', '.join(map(repr, names))}")
+        return [out[name] for name in names]
 
     def hold(self, data: object) -> _rust.Held:
         """Look at columns once, so that :meth:`place` need not do it again; they must not change until then."""
@@ -223,8 +256,7 @@ class Plan:
         the events from that one on, and the others are left alone.
         """
         held = data if isinstance(data, _rust.Held) else self._core.hold(data)
-        run = self._core.place(held, start, asked_threads(threads), out, rows, entries)
-        return Flat(run.data, run.padding_mask, self.names, run.truncated, run.missing)
+        return self._flat(self._core.place(held, start, asked_threads(threads), self._pairs(out), rows, entries))
 
     def __eq__(self, other: object) -> bool:
         """Whether both do the same."""
@@ -240,11 +272,22 @@ class Plan:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Plans travel to other processes as their JSON text."""
-        return _from_text, (self.to_text(),)
+        return Plan.from_text, (self.to_text(),)
 
 
-def _from_text(text: str) -> Plan:
-    return Plan._of(_rust.Plan.from_json(text))
+def _compiled(specs: Specs, preproc: object, options: PlanOptions, find: Callable[[], Groups] | None) -> _rust.Plan:
+    """The plan of specs in the core."""
+    if not isinstance(specs, Specs):
+        raise SpecsError(f"specs is a {type(specs).__qualname__}; it must be Specs, as scan returns them")
+    given = Preprocessing.of(preproc)
+    specs, formulas = _with_formulas(specs, given)
+    asked = Resolver(options, specs, given, find)
+    layout, pad_value, branches = asked.layout, asked.pad_value, asked.branches()
+    core = _rust.Plan(specs._core, formulas, pad_value, branches, layout, asked.tensors())
+    empty = [name for name, width in core.widths.items() if width == 0]
+    if empty:
+        note(f"branches of width 0, which give no column: {', '.join(empty)}")
+    return core
 
 
 def _with_formulas(specs: Specs, given: Preprocessing) -> tuple[Specs, _rust.Formulas | None]:
@@ -263,35 +306,15 @@ def _with_formulas(specs: Specs, given: Preprocessing) -> tuple[Specs, _rust.For
     return specs, formulas
 
 
-def _number(pad_value: float) -> float:
-    if isinstance(pad_value, (bool, str)):
-        raise ParamsError(f"pad_value is {pad_value!r}; it must be a finite float32 number")
-    try:
-        return float(pad_value)
-    except (TypeError, ValueError):
-        raise ParamsError(f"pad_value is {pad_value!r}; it must be a finite float32 number") from None
-
-
-def _widths(widths: Mapping[str, object]) -> dict[str, int]:
-    checked = {}
-    for name, width in widths.items():
-        if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 0:
-            raise ParamsError(f"widths: branch {name!r} has {width!r}; it must be a whole number, not negative")
-        checked[name] = min(int(width), 2**64 - 1)  # what is larger is refused as too wide
-    return checked
-
-
 def flatten(
     data: object,
     specs: Specs | None = None,
     *,
-    normalize: str = "minmax",
-    pad_value: float = 0.0,
-    widths: Mapping[str, int] | None = None,
     preproc: object = None,
     sentinels: Given = None,
     threads: int | None = None,
     out: Out | None = None,
+    **options: Unpack[PlanOptions],
 ) -> Flat:
     """Flatten columns in memory: jagged to fixed size, padded, masked and normalised.
 
@@ -301,8 +324,6 @@ def flatten(
         Columns in memory, as for :func:`scan`. Columns that the specs do not name are ignored.
     specs
         What the first pass learned; ``None``: ``data`` are scanned first.
-    normalize, pad_value, widths
-        As in :class:`Plan`.
     preproc
         Formulas and cuts, as in :class:`Plan`: rows are those of the events that pass.
     sentinels
@@ -312,7 +333,11 @@ def flatten(
         1 runs in the calling thread. The result does not depend on it.
     out
         ``(data, padding_mask)`` to fill: writeable, C order, exactly as wide as the plan, with at least as many rows
-        as there are events. What is returned are views of their first rows; rows behind stay as they are.
+        as there are events. What is returned are views of their first rows; rows behind stay as they are. For the
+        layouts with tensors a mapping with such a pair for ``"matrix"`` and for each of ``plan.shapes``.
+    options
+        As in :class:`Plan`. Branches in memory whose lists have equal offsets are one collection, unless others are
+        declared.
 
     Returns
     -------
@@ -338,10 +363,10 @@ def flatten(
     array([[False, False],
            [False,  True]])
     """
+    data = _rust.held(data)
     if specs is None:
-        data = _rust.held(data)
         specs = scan(data, preproc=preproc, sentinels=sentinels, threads=threads)
     elif sentinels is not None:
         raise ParamsError("sentinels are given beside specs, which know their own; give them to the scan")
-    plan = Plan(specs, normalize=normalize, pad_value=pad_value, widths=widths, preproc=preproc)
+    plan = Plan.finding(specs, preproc, checked(options, "flatten"), lambda: named(_rust.collections(data)))
     return plan(data, threads=threads, out=out)

@@ -13,6 +13,7 @@ from typing import Any
 
 from mlaas4hep.errors import ParamsError, nearest
 from mlaas4hep.jsonfile import read_json, write_text
+from mlaas4hep.normalize import Rule, why_not_rule
 
 __all__ = ["Cut", "NewBranch", "Preprocessing"]
 
@@ -38,6 +39,8 @@ class NewBranch:
         ``"flat"``, ``"jagged"``, or ``""`` where it follows from the formula (``--define``).
     place
         Where the user wrote it, for messages; not compared.
+    normalize
+        How its values are normalised; None: as others. It holds unless a plan's options name the branch.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class NewBranch:
     formula: str
     kind: str
     place: str = field(compare=False)
+    normalize: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,8 @@ class Preprocessing:
         form: dict[str, Entry] = {group: {} for group in [*groups, "new_branch"]}
         for new in self.new_branches:
             if new.kind:
-                form["new_branch"][new.name] = {"def": new.formula, "type": new.kind}
+                rule = {} if new.normalize is None else {"normalize": new.normalize.to_json()}
+                form["new_branch"][new.name] = {"def": new.formula, "type": new.kind, **rule}
         for group, branch in dict.fromkeys((cut.group, cut.branch) for cut in self.cuts if cut.group):
             cuts = [cut for cut in self.cuts if (cut.group, cut.branch) == (group, branch)]
             form[group].setdefault(branch, {}).update(_cut_keys(cuts))
@@ -298,7 +303,8 @@ def _place(where: str, group: str, name: str) -> str:
 
 
 def _new_branch(name: str, entry: Entry, where: str) -> NewBranch:
-    return NewBranch(name, entry["def"], entry["type"], _place(where, "new_branch", name))
+    rule = Rule.of(entry["normalize"]) if "normalize" in entry else None
+    return NewBranch(name, entry["def"], entry["type"], _place(where, "new_branch", name), rule)
 
 
 def _cuts(group: str, name: str, entry: Entry, where: str) -> Iterator[Cut]:
@@ -352,16 +358,12 @@ def _formula_of_lists(value: object) -> str:
     return "" if reduced else 'a text with a formula, or [formula, "any" or "all"]'
 
 
-def _kind(value: object) -> str:
-    return "" if value in ("flat", "jagged") else '"flat" or "jagged"'
+def _one_of(first: str, second: str) -> Check:
+    return lambda value: "" if value in (first, second) else f'"{first}" or "{second}"'
 
 
 def _remove(value: object) -> str:
     return "" if isinstance(value, bool) or value in ("True", "False") else 'true, false, "True" or "False"'
-
-
-def _when(value: object) -> str:
-    return "" if value in ("training", "always") else '"training" or "always"'
 
 
 def _names(value: object) -> str:
@@ -377,12 +379,12 @@ ENTRY: dict[str, Check] = {
     "cut": _formula_of_numbers,
     "remove": _remove,
     "keys_to_remove": _names,
-    "when": _when,
+    "when": _one_of("training", "always"),
 }
 """For each key of an entry what its value must be; those that begin with ``cut`` are all cuts."""
 
 GROUPS: dict[str, dict[str, Check]] = {
-    "new_branch": {"def": _formula, "type": _kind, **ENTRY},
+    "new_branch": {"def": _formula, "type": _one_of("flat", "jagged"), "normalize": why_not_rule, **ENTRY},
     "flat_cut": ENTRY,
     "jagged_cut": ENTRY,
 }

@@ -1,5 +1,6 @@
 """Whatever is wrong with the input: status 2, one message that says what, where and what would be right."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -217,6 +218,9 @@ def test_specs_of_another_kind_of_branch(invoke: Invoke, folder: Path) -> None:
 
 def test_specs_of_files_that_have_changed(invoke: Invoke, folder: Path) -> None:
     specs = made_specs(invoke, *FILES)
+    made = json.loads((folder / "made.json").read_text())
+    del made["parts"]
+    (folder / "made.json").write_text(json.dumps(made))
     events_file(folder / "sig.root", 301, 1)
     message = refused(invoke, *TRAIN, *specs)
     assert "they were made from 300 events of sig.root, which has 301" in message

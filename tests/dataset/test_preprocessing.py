@@ -279,11 +279,9 @@ def test_a_file_without_events_among_others(order: int, tmp_path: Path) -> None:
     assert few.specs().events["total"] == 1
 
 
-def test_labels_and_identifiers_are_no_new_branches(tmp_path: Path) -> None:
+def test_identifiers_are_no_new_branches(tmp_path: Path) -> None:
     path = make(tmp_path / "a.root", 10)
     given = {"new_branch": {"n": {"def": "count % 2", "type": "flat"}}}
-    with pytest.raises(ParamsError, match="labels: 'n' is a new branch"):
-        Dataset(path, labels="n", preproc=given)
     with pytest.raises(ParamsError, match="identifier: 'n' is a new branch"):
         Dataset(path, identifier="n", preproc=given)
 

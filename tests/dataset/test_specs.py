@@ -130,7 +130,7 @@ def test_given_specs_of_another_kind(tmp_path: Path) -> None:
 
 def test_given_specs_of_the_same_file_with_other_events(tmp_path: Path) -> None:
     path = make(tmp_path / "a.root", 9)
-    specs = Dataset(path, select=INPUTS).specs()
+    specs = Dataset(path, select=INPUTS).specs().with_parts({})
     make(path, 12)
     with pytest.raises(SpecsError, match=r"made from 9 events of .*a\.root, which has 12"):
         Dataset(path, specs=specs)

@@ -73,3 +73,22 @@ def test_an_absent_class_is_left_out_of_the_auc() -> None:
 def test_the_dict_is_strict_json() -> None:
     found = evaluate(np.ones(4, np.int64), np.array([0.1, 0.6, 0.7, 0.9]), ["b", "s"]).to_dict()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_an_event_of_weight_two_counts_as_two() -> None:
+    labels, scores = RANDOM.integers(0, 2, 60), RANDOM.random(60)
+    counts = RANDOM.integers(1, 4, 60)
+    weighted = evaluate(labels, scores, ["b", "s"], weights=counts.astype(np.float32))
+    repeated = evaluate(np.repeat(labels, counts), np.repeat(scores, counts), ["b", "s"])
+    assert weighted.auc == pytest.approx(repeated.auc)
+    assert weighted.accuracy == pytest.approx(repeated.accuracy)
+    assert (weighted.weighted, repeated.weighted) == (True, False)
+    assert np.sum(weighted.confusion_matrix) == weighted.events == 60
+
+
+def test_negative_weights_are_not_used_and_that_is_said() -> None:
+    labels, scores = np.array([0, 1, 0, 1]), np.array([0.1, 0.6, 0.7, 0.9])
+    found = evaluate(labels, scores, ["b", "s"], weights=np.array([1, -1, 2, 1]))
+    assert found.auc == evaluate(labels, scores, ["b", "s"]).auc
+    assert not found.weighted
+    assert found.notes == ["1 of 4 events have negative weights: the metrics do not use the weights"]

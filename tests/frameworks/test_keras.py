@@ -43,8 +43,8 @@ def fit(network: Any, classes: int, *, epochs: int = 1, events: int = 90) -> lis
     data[np.arange(events), labels] += 3
     heard: list[Any] = []
     network.fit(
-        (data, labels),
-        (data[:30], labels[:30]),
+        frameworks.Part(data, labels),
+        frameworks.Part(data[:30], labels[:30]),
         epochs=epochs,
         batch_size=32,
         shuffle=True,
@@ -241,7 +241,7 @@ def test_an_error_of_ours_passes_through_a_fit() -> None:
     def stop(events: int, loss: float) -> None:
         raise ModelError("stop")
 
-    part = np.zeros((8, WIDTH), np.float32), np.arange(8) % 2
+    part = frameworks.Part(np.zeros((8, WIDTH), np.float32), np.arange(8) % 2)
     with pytest.raises(ModelError, match="stop"):
         network.fit(part, None, epochs=1, batch_size=4, shuffle=False, on_batch=stop, on_epoch=print)
 
@@ -251,7 +251,7 @@ def test_evaluation_is_that_of_the_whole_part() -> None:
     network = prepared(model, TWO)
     data = np.random.default_rng(4).normal(size=(40, WIDTH)).astype(np.float32)
     labels = np.arange(40) % 2
-    found = network.evaluate((data, labels), batch_size=16)
+    found = network.evaluate(frameworks.Part(data, labels), batch_size=16)
     scores = network.predict(data, batch_size=16)
     assert found["accuracy"] == pytest.approx(((scores >= 0.5) == labels).mean())
     expected = -np.log(np.where(labels == 1, scores, 1 - scores)).mean()
@@ -321,3 +321,24 @@ def test_a_missing_package_names_the_line_that_installs_it(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     with pytest.raises(ModelError, match=r"which is not installed: pip install 'mlaas4hep\[keras\]'"):
         frameworks.start(1)
+
+
+def test_events_of_weight_zero_teach_nothing() -> None:
+    """A model that is trained on two classes, one of which has no weight, says the other one always."""
+    network = prepared(dense(1, "sigmoid", loss="binary_crossentropy", optimizer=keras.optimizers.Adam(0.1)), TWO)
+    labels = np.arange(200) % 2
+    data = np.random.default_rng(3).normal(size=(200, WIDTH)).astype(np.float32)
+    part = frameworks.Part(data, labels, labels.astype(np.float32))
+    heard: list[object] = []
+    network.fit(
+        part,
+        part,
+        epochs=20,
+        batch_size=20,
+        shuffle=False,
+        on_batch=lambda *batch: heard.append(batch),
+        on_epoch=heard.append,
+    )
+    assert network.predict(data, batch_size=50).min() > 0.8
+    plain = network.evaluate(frameworks.Part(data, labels), batch_size=50)["loss"]
+    assert network.evaluate(part, batch_size=50)["loss"] < plain / 4

@@ -97,18 +97,18 @@ def test_a_name_that_is_no_text() -> None:
 
 
 def test_identifiers_and_the_label_are_no_inputs() -> None:
-    choice = choose(label="isSignal", identifier=["runNo"])
+    choice = choose(alone={"isSignal": "label"}, identifier=["runNo"])
     assert names(choice) == ["jetEta", "jetPt", "lep[0]", "met"]
-    assert names(choose(["met", "runNo", "process"], identifier=["runNo"], label="process")) == ["met"]
-    assert "process" not in choose(label="process").left_out
+    assert names(choose(["met", "runNo", "process"], identifier=["runNo"], alone={"process": "label"})) == ["met"]
+    assert "process" not in choose(alone={"process": "label"}).left_out
     assert names(choose("met,njetPt", identifier="runNo,njetPt")) == ["met"]
 
 
 def test_what_labels_and_identifiers_must_be() -> None:
-    assert "label: branch 'jetPt' of a.root is jagged; it must be flat or a string" in message(label="jetPt")
+    assert "label: branch 'jetPt' of a.root is jagged; it must be flat or a string" in message(alone={"jetPt": "label"})
     assert "identifier: branch 'process' of a.root is a string; it must be flat" in message(identifier=["process"])
     assert "label: there is no branch 'issignal' in a.root and 1 more file (did you mean 'isSignal'?)" in message(
-        label="issignal"
+        alone={"issignal": "label"}
     )
     assert "identifier: branch 'runNo' is missing in b.root, a.root has it" in message(
         identifier=["runNo"], schema=without("runNo")

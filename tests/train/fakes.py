@@ -23,6 +23,7 @@ class FakeChunk:
     data: NDArray[np.float32]
     labels: NDArray[np.int64]
     entry: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
 
 
 class FakeJson:

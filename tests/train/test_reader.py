@@ -6,19 +6,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlaas4hep.frameworks import Part
 from mlaas4hep.train.reader import Reader, cut
 
 from tests.train.fakes import FakeDataset
 
 
-@given(st.lists(st.integers(0, 7), max_size=12), st.lists(st.integers(0, 30), max_size=8))
-def test_cutting_a_stream_neither_loses_nor_repeats_events(sizes: list[int], inner: list[int]) -> None:
+@given(st.lists(st.integers(0, 7), max_size=12), st.lists(st.integers(0, 30), max_size=8), st.booleans())
+def test_cutting_a_stream_neither_loses_nor_repeats_events(sizes: list[int], inner: list[int], weighted: bool) -> None:
     total = sum(sizes)
     limits = [0, *sorted(min(limit, total) for limit in inner), total]
     ends = np.cumsum([0, *sizes])
     everything = np.arange(total)
     parts = [
-        (everything[start:stop, np.newaxis].astype(np.float32), everything[start:stop])
+        Part(
+            everything[start:stop, np.newaxis].astype(np.float32),
+            everything[start:stop],
+            everything[start:stop].astype(np.float32) if weighted else None,
+        )
         for start, stop in pairwise(ends)
     ]
     pieces = list(cut(parts, limits))
@@ -26,14 +31,16 @@ def test_cutting_a_stream_neither_loses_nor_repeats_events(sizes: list[int], inn
         if piece is None:
             assert start == stop
         else:
-            assert piece[1].tolist() == piece[0][:, 0].tolist() == list(range(start, stop))
+            assert piece.labels.tolist() == piece.data[:, 0].tolist() == list(range(start, stop))
+            assert (piece.weights is not None) == weighted
+            assert piece.weights is None or piece.weights.tolist() == piece.labels.tolist()
 
 
 def test_labels_become_positions() -> None:
     reader = Reader(FakeDataset(train=10, values=(-1, 7), classes=("b", "s")).typed, 4)
     parts = list(reader.parts("train"))
-    assert [len(labels) for _, labels in parts] == [4, 4, 2]
-    assert np.concatenate([labels for _, labels in parts]).tolist() == [0, 1] * 5
+    assert [len(part.labels) for part in parts] == [4, 4, 2]
+    assert np.concatenate([part.labels for part in parts]).tolist() == [0, 1] * 5
     assert reader.counts["train"].tolist() == [5, 5]
     assert reader.waited > 0
 

@@ -12,6 +12,7 @@ METRICS = Metrics(
     events=4000,
     classes=["ttbar", "ttH"],
     threshold=0.5,
+    weighted=False,
     auc=0.91234,
     accuracy=0.8305,
     confusion_matrix=[[1642, 358], [320, 1680]],

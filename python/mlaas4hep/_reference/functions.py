@@ -30,6 +30,7 @@ __all__ = [
     "is_beyond",
     "minmax",
     "order_of",
+    "standard",
 ]
 
 Number = int | float
@@ -77,6 +78,23 @@ def minmax(values: Array, type_: str, low: Number | None, high: Number | None) -
     if length == 0.0 or np.isinf(scale):
         return constant
     wide: NDArray[np.float64] = (values.astype(np.float64) / divisor - shift) * scale
+    return wide.astype(np.float32)
+
+
+def standard(values: Array, type_: str, center: float | None, scale: float | None) -> NDArray[np.float32]:
+    """Return ``(x - center) * (1 / scale)``, rounded to float32, or +0 for constant branches."""
+    constant = np.zeros(len(values), np.float32)
+    if center is None or scale is None:
+        return constant
+    shift, length = np.float32(center), np.float32(scale)
+    factor = np.float32(1) / length
+    if type_ in NARROW and np.isfinite(shift) and _is_normal((shift, length, factor)):
+        narrow: NDArray[np.float32] = (values.astype(np.float32) - shift) * factor
+        return narrow
+    wide_factor = np.float64(1) / np.float64(scale)
+    if np.isinf(wide_factor):
+        return constant
+    wide: NDArray[np.float64] = (values.astype(np.float64) - np.float64(center)) * wide_factor
     return wide.astype(np.float32)
 
 

@@ -7,6 +7,7 @@ import click
 
 from mlaas4hep.cli import options
 from mlaas4hep.preproc import Preprocessing
+from mlaas4hep.specs import Specs
 
 HELP = """Scan files: the range and length of every branch.
 
@@ -28,6 +29,21 @@ The file is JSON:
   selected         of each file: train, validation and test events
   preproc, reads   hash of formulas and cuts; kind and type of the branches
                    that they read
+  mean, std        of the finite values; moments has what they come from
+  quantiles        how many values are in each bin of a sketch, whose
+                   quantiles are off by less than 0.79 %
+  lengths          of jagged branches: how many lists have each length, as
+                   first:count,count,...
+  parts            of each file: fingerprint (size, time, UUID), and its specs
+
+Where the file is there already, files that did not change since are not
+scanned again, unless formulas, cuts, sentinels, labels, branches or the number
+of events differ; --rescan scans all.
+
+\b
+For jagged branches a second table shows, for the width that holds all entries
+in 99 % of the events, how many values it would cut off and how many bytes of
+matrix and mask would be padding, instead of the largest length's.
 
 With formulas and cuts (--preproc, --define, --cut) the specs are those of the
 events that pass, and of the branches that remain, new ones included.
@@ -54,6 +70,7 @@ pip install 'mlaas4hep[hist]'.
     callback=options.out_file,
     help="File to write; older specs that are there are replaced.",
 )
+@click.option("--rescan", is_flag=True, help="Scan all files, changed or not.")
 @click.option("--hist", metavar="DIR", help="Folder for histograms; an older one of ours is replaced.")
 @options.common
 def specs(
@@ -61,6 +78,7 @@ def specs(
     labels: str | None,
     params: str | None,
     out: Path,
+    rescan: bool,
     hist: str | None,
     threads: int | None,
     as_json: bool,
@@ -70,7 +88,7 @@ def specs(
 ) -> None:
     """Scan files."""
     from mlaas4hep.cli.progress import Bar
-    from mlaas4hep.cli.tables import specs_table
+    from mlaas4hep.cli.tables import specs_table, widths_table
     from mlaas4hep.evaluation.inputs import check_drawing, draw_inputs
 
     given = options.params_of(params, on_bad_file, common_branches)
@@ -78,6 +96,7 @@ def specs(
     if hist:
         check_drawing(hist)
     dataset = options.dataset_of(files, labels, given, preproc, threads=threads)
+    kept = dataset.reuse(Specs.from_json(out)) if out.exists() and not rescan else []
     with Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
         found = dataset.specs()
@@ -86,12 +105,16 @@ def specs(
     found.to_json(out)
     if as_json:
         flow = {"cutflow": dataset.cutflow.to_dict()} if preproc.cuts else {}
-        click.echo(json.dumps(json.loads(found.to_text()) | flow, indent=2) if flow else found.to_text())
+        report = {"width_report": found.width_report(found.widths()).to_dict(), "kept": kept}
+        click.echo(json.dumps(json.loads(found.to_text()) | flow | report, indent=2))
     elif given.verbose:
         specs_table(found)
+        widths_table(found)
         if preproc.cuts:
             click.echo(f"{dataset.cutflow.table()}\n")
         passed = f"{dataset.cutflow.total.survived:,} of " if preproc.cuts else ""
         click.echo(f"Specs of {passed}{found.events['total']:,} events in {out}")
+        if kept:
+            click.echo(f"{len(kept):,} of {len(dataset.inputs):,} files did not change and were not scanned again")
         if drawn:
             click.echo(f"Histograms of {len(drawn.pictures):,} branches, {drawn.events:,} events in {drawn.folder}")

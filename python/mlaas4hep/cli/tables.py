@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mlaas4hep.specs import Specs
 
-__all__ = ["Cells", "console", "number", "show", "specs_table"]
+__all__ = ["Cells", "console", "number", "show", "specs_table", "widths_table"]
 
 NAMES, WORDS = 36, 18
 """Widths below which a terminal folds no names, in the first column of a table, and no words in others."""
@@ -86,6 +86,7 @@ def specs_table(specs: Specs) -> None:
     """Print what is known of each branch."""
     names, longest, counts = specs.branches, specs.jdim, specs.counts
     minimum, maximum, types = specs.minv, specs.maxv, specs.types
+    mean, std = specs.mean, specs.std
     every = [counts.get(name) for name in names]
     show(
         [
@@ -94,11 +95,21 @@ def specs_table(specs: Specs) -> None:
             Cells("type", [types[name] for name in names]),
             Cells("minimum", [number(minimum[name]) for name in names], right=True),
             Cells("maximum", [number(maximum[name]) for name in names], right=True),
+            Cells("mean", [number(mean[name]) if name in mean else "" for name in names], right=True, drop=2),
+            Cells("std", [number(std[name]) if name in std else "" for name in names], right=True, drop=3),
             Cells("longest", [str(longest.get(name, "")) for name in names], right=True),
             Cells("values", [f"{count['values']:,}" if count else "" for count in every], right=True),
             Cells("missing", [_missing(count) for count in every], right=True),
         ]
     )
+
+
+def widths_table(specs: Specs) -> None:
+    """Print what the width that holds all entries in 99 % of the events means for each jagged branch."""
+    report = specs.width_report(specs.widths(0.99))
+    if report.rows:
+        cells = report.cells()
+        show([Cells(head, column, right=head != "branch") for head, column in cells.items()])
 
 
 def _missing(count: dict[str, int] | None) -> str:

@@ -19,13 +19,14 @@ __all__ = [
     "PARTS",
     "cache_in",
     "for_each",
-    "fractions",
     "given_specs",
     "names_of",
     "naming",
     "part_number",
+    "shard_of",
     "skips",
     "whole",
+    "window_of",
 ]
 
 PARTS = ("train", "validation", "test")
@@ -71,7 +72,30 @@ def part_number(part: str | None) -> int | None:
     return PARTS.index(part)
 
 
-def for_each(path: str, events: int, value: int, dtype: type[np.integer[Any]]) -> NDArray[Any]:
+def window_of(shuffle: object) -> int:
+    """Return how many chunks are permuted together; 0: the order of mixing stays."""
+    if isinstance(shuffle, (bool, np.bool_)):
+        return int(shuffle)
+    if not isinstance(shuffle, (int, np.integer)) or not 1 <= shuffle < 2**31:
+        raise ParamsError(
+            f"shuffle is {shuffle!r}; it must be True, False, or how many neighbouring chunks are shuffled together, a "
+            "whole number of at least 1"
+        )
+    return int(shuffle)
+
+
+def shard_of(shard: object) -> tuple[int, int]:
+    """Return rank and world of a reader; None: there is one reader, which gets everything."""
+    if shard is None:
+        return 0, 1
+    pair = tuple(shard) if isinstance(shard, (tuple, list)) else ()
+    whole_numbers = all(isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in pair)
+    if len(pair) != 2 or not whole_numbers or not 0 <= pair[0] < pair[1] < 2**31:
+        raise ParamsError(f"shard is {shard!r}; it must be (rank, world), whole numbers with 0 <= rank < world")
+    return int(pair[0]), int(pair[1])
+
+
+def for_each(path: str, events: int, value: int, dtype: type[np.number[Any]]) -> NDArray[Any]:
     """Return an array with the value for each event of a file, or an error where these cannot be so many."""
     try:
         return np.full(events, value, dtype)
@@ -97,14 +121,3 @@ def cache_in(folder: str | os.PathLike[str] | None, limit: int | str) -> "Cache 
     from mlaas4hep.dataset.cache.folder import Cache
 
     return Cache(folder, most)
-
-
-def fractions(split: Sequence[float]) -> tuple[float, float, float]:
-    """Return the fractions of train, validation and test; they add up to 1."""
-    try:
-        train, validation, test = (float(fraction) for fraction in split)
-    except (TypeError, ValueError):
-        raise ParamsError(f"split is {split!r}; it must be three fractions: train, validation, test") from None
-    if min(train, validation, test) < 0 or not abs(train + validation + test - 1) <= 1e-6:
-        raise ParamsError(f"split is {split!r}; the fractions must not be negative, and add up to 1")
-    return train, validation, test

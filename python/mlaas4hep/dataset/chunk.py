@@ -1,12 +1,13 @@
 """Flattened events of many files."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep.dataset.buffers import Target
+from mlaas4hep.tensors import Collection
 
 __all__ = ["Chunk"]
 
@@ -30,6 +31,9 @@ class Chunk:
         float32, shape (events,): the weight of each event; None if the dataset has no weights.
     targets
         float32, shape (events, targets): what a regression learns; None if the dataset has no targets.
+    collections
+        The tensors of the layouts ``"collections"`` and ``"image"`` by name: each a
+        :class:`~mlaas4hep.tensors.Collection`.
     """
 
     data: NDArray[np.float32]
@@ -39,9 +43,10 @@ class Chunk:
     labels: NDArray[np.int64] | None = None
     weights: NDArray[np.float32] | None = None
     targets: NDArray[np.float32] | None = None
+    collections: Mapping[str, Collection] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, target: Target, lost: NDArray[np.int64]) -> Self:
+    def of(cls, target: Mapping[str, Any], lost: NDArray[np.int64]) -> Self:
         """Return the chunk that was filled, without the rows of events that are lost."""
         chunk = cls(**target)
         if not len(lost):
@@ -52,6 +57,7 @@ class Chunk:
 
     def rows(self, which: NDArray[np.generic] | slice) -> Self:
         """Return a chunk of some of the events: a slice gives views, a mask or positions give copies."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "collections"}
         kept: dict[str, Any] = {name: array[which] for name, array in arrays.items() if array is not None}
-        return replace(self, **kept)
+        collections = {name: collection.rows(which) for name, collection in self.collections.items()}
+        return replace(self, **kept, collections=collections)

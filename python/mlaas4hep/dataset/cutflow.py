@@ -1,14 +1,17 @@
 """What cuts did to the events of every file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from mlaas4hep.dataset.badfiles import BadFiles
+from mlaas4hep.dataset.events import DROPPED, Events
 from mlaas4hep.dataset.table import aligned, short
 from mlaas4hep.errors import ParamsError, SourceError
 
-__all__ = ["CutFlow", "FileFlow", "check_survivors"]
+__all__ = ["CutFlow", "FileFlow", "check_survivors", "with_dropped"]
 
 FILES_SHOWN = 4
 
@@ -18,13 +21,14 @@ class FileFlow:
     """The events of one file.
 
     ``read`` were looked at, ``passed`` has for each cut how many passed it and all before it, ``left_out`` of those
-    that passed all cuts have no label.
+    that passed all cuts have no label or lack a target, ``dropped`` are left out for their weights.
     """
 
     file: str
     read: int
     passed: tuple[int, ...]
     left_out: int = 0
+    dropped: int = 0
 
     @property
     def survived(self) -> int:
@@ -51,7 +55,8 @@ class CutFlow:
         """All files together."""
         passed = tuple(sum(file.passed[number] for file in self.files) for number in range(len(self.cuts)))
         left_out = sum(file.left_out for file in self.files)
-        return FileFlow("all files", sum(file.read for file in self.files), passed, left_out)
+        dropped = sum(file.dropped for file in self.files)
+        return FileFlow("all files", sum(file.read for file in self.files), passed, left_out, dropped)
 
     def rows(self) -> list[list[str]]:
         """Return the lines of a table: events read, and those that pass each cut, in all and of few files by file."""
@@ -71,6 +76,11 @@ class CutFlow:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {"total": _as_dict(self.total, self.cuts), "files": [_as_dict(file, self.cuts) for file in self.files]}
+
+
+def with_dropped(flow: FileFlow, events: Events) -> FileFlow:
+    """Return it with the events of the file that are left out for their weights."""
+    return replace(flow, dropped=int(np.count_nonzero(events.parts == DROPPED)))
 
 
 def check_survivors(flow: CutFlow, labels: Sequence[object], bad: BadFiles) -> None:
@@ -102,4 +112,4 @@ def _as_dict(file: FileFlow, cuts: Sequence[str]) -> dict[str, Any]:
         for cut, passed in zip(cuts, file.passed, strict=True)
     ]
     found: dict[str, Any] = {"file": file.file, "read": file.read, "cuts": steps, "passed": file.survived}
-    return found | {"cut": file.read - file.survived, "left_out": file.left_out}
+    return found | {"cut": file.read - file.survived, "left_out": file.left_out, "dropped": file.dropped}

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from copy import copy
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -14,22 +15,26 @@ from mlaas4hep.dataset.badfiles import BadFile
 from mlaas4hep.dataset.checks import (
     PARTS,
     cache_in,
-    fractions,
     given_specs,
     names_of,
     naming,
     part_number,
+    shard_of,
     skips,
     whole,
+    window_of,
 )
 from mlaas4hep.dataset.chunk import Chunk
 from mlaas4hep.dataset.cutflow import CutFlow
+from mlaas4hep.dataset.events import DROPPED
 from mlaas4hep.dataset.firstpass import FirstPass
+from mlaas4hep.dataset.folds import Folds
 from mlaas4hep.dataset.found import Found
 from mlaas4hep.dataset.ledger import Ledger
 from mlaas4hep.dataset.means import Asked, Means
 from mlaas4hep.dataset.memory import Fit, Model
-from mlaas4hep.dataset.passes import chunks_of
+from mlaas4hep.dataset.passes import empty, windows_of
+from mlaas4hep.dataset.pieces import Window, pieces_of
 from mlaas4hep.dataset.readahead import read_ahead
 from mlaas4hep.dataset.tally import Tally
 from mlaas4hep.dataset.wanted import Wanted
@@ -37,11 +42,14 @@ from mlaas4hep.dataset.watch import Watch
 from mlaas4hep.errors import ParamsError, note
 from mlaas4hep.inputs import Files, Input, pair_labels, resolve
 from mlaas4hep.plan import Plan
+from mlaas4hep.planoptions import PlanOptions, checked, plain
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sentinels import Given
 from mlaas4hep.sources import Reading, find
 from mlaas4hep.specs import Specs
+from mlaas4hep.splits import SplitBy, split_of
 from mlaas4hep.threads import resolve_threads
+from mlaas4hep.weights import Weights
 
 __all__ = ["PARTS", "Chunk", "Dataset"]
 
@@ -56,7 +64,14 @@ class Dataset:
         them to their trees; or the name of a list file, or a text with commas.
     labels
         A list with an integer or a class name for each input, or the name of the branch that holds the label
-        (integers, bools, whole floats or strings). Events whose label is missing are left out and counted.
+        (integers, bools, whole floats or strings), or a formula that gives it, such as ``"nLeptons >= 2"``. Events
+        whose label is missing are left out and counted.
+    targets
+        Branches or formulas, flat, that a regression learns: one, or a list. Events of which one is missing are left
+        out and counted.
+    weights
+        What events weigh: a branch or formula, a list with a number for each input, ``"balanced"``, or
+        :class:`Weights` or a dict like them.
     tree
         Name of the tree for inputs that name none; not needed where a file holds only one.
     select, exclude
@@ -69,10 +84,13 @@ class Dataset:
         inputs like others; events that do not pass the cuts are not used.
     specs
         ``Specs`` or the path of a ``specs.json`` to use instead of scanning the files; refused where they do not fit.
+        Files that changed since they were made are scanned again, which a note says.
     classes
         Names of the classes in order; by default the sorted names, or the integers.
     split
-        Fractions of train, validation and test.
+        Fractions of train, validation and test, or parts by the values of a branch or formula:
+        ``{"by": "evtNo % 5", "validation": [3], "test": [4]}``, where the rest is train; with ``identifier`` two
+        events of a file that have the same are not in two parts, which is checked.
     seed
         Every random choice follows from it.
     nevts
@@ -100,6 +118,12 @@ class Dataset:
         of other branches, formulas or cuts, is not used. Processes may share it.
     cache_limit
         Bytes that the folder may hold, as a number or as ``"20 GB"``: what was not used for longest makes room.
+    options
+        How values are normalised, padded and laid out: :class:`~mlaas4hep.planoptions.PlanOptions` lists them all.
+        Jagged branches with one counter, or fields of one record, are one collection, unless others are declared.
+
+    A branch that stands alone as label, target, weight or split is no input; branches in formulas of these are inputs
+    like others, unless they are excluded.
 
     Raises
     ------
@@ -130,7 +154,9 @@ class Dataset:
         preproc: object = None,
         specs: Specs | str | os.PathLike[str] | None = None,
         classes: Sequence[str] | None = None,
-        split: tuple[float, float, float] = (0.64, 0.16, 0.2),
+        targets: str | Sequence[str] = (),
+        weights: Weights | Mapping[str, Any] | Sequence[float] | str | None = None,
+        split: tuple[float, float, float] | SplitBy | Mapping[str, Any] = (0.64, 0.16, 0.2),
         seed: int = 21,
         nevts: int = -1,
         max_open: int = 128,
@@ -142,7 +168,9 @@ class Dataset:
         reading: Reading | Mapping[str, Any] | None = None,
         cache: str | os.PathLike[str] | None = None,
         cache_limit: int | str = "20 GB",
+        **options: Unpack[PlanOptions],
     ) -> None:
+        self._options = checked(options, "Dataset")
         self.preproc = Preprocessing.of(preproc)
         self._seed = whole("seed", seed, 0, 2**64 - 1)
         self._max_open = whole("max_open", max_open, 1, 2**31)
@@ -158,7 +186,9 @@ class Dataset:
                 exclude,
                 identifier=names_of(identifier),
                 classes=classes,
-                split=fractions(split),
+                targets=tuple([targets] if isinstance(targets, str) else targets),
+                weights=Weights.of(weights),
+                split=split_of(split),
                 seed=self._seed,
                 nevts=nevts if nevts == -1 else whole("nevts", nevts, 1, 2**63),
                 threads=self._threads,
@@ -195,26 +225,97 @@ class Dataset:
         """
         self._first_pass.take_specs(specs)
 
+    def reuse(self, specs: Specs) -> list[str]:
+        """Take from earlier specs what they know of files that did not change since; returns the names of these.
+
+        The other files are scanned by :meth:`specs`, as are those of which other events were used, or whose specs
+        were made with other formulas, cuts, sentinels, labels or branches. Specs given to the dataset stay as they are.
+        """
+        return self._first_pass.reuse(specs)
+
     def identity(self) -> dict[str, Any]:
         """Return what chunks follow from besides the arguments of :meth:`chunks`, as values of JSON.
 
         Datasets of equal identity give the same specs, and bit for bit the same chunks. Files count with path, tree,
         entries, size and what else tells a changed one.
         """
-        return {**self._first_pass.identity(), "seed": self._seed, "open files": self._max_open}
+        ours = {"seed": self._seed, "open files": self._max_open, "plan": plain(self._options)}
+        return {**self._first_pass.identity(), **ours}
 
     @property
     def plan(self) -> Plan:
         """The plan that every chunk is made with, compiled from the specs."""
         if self._plan is None:
-            self._plan = Plan(self.specs(), preproc=self._first_pass.preproc)
+            self._plan = self._plan_of(self._options)
         return self._plan
+
+    def _plan_of(self, options: PlanOptions) -> Plan:
+        return Plan.finding(self.specs(), self._first_pass.preproc, options, self._first_pass.collections)
 
     def unnormalised(self) -> "Dataset":
         """Return this dataset with a plan that leaves values as they are, but for rounding them to float32."""
         other = copy(self)
-        other._plan = Plan(self.specs(), normalize="none", preproc=self._first_pass.preproc)
+        names = self.plan.branches  # by name, since new branches may have a rule of their own
+        other._plan = self._plan_of({**self._options, "normalize": dict.fromkeys(names, "none")})
         return other
+
+    def folds(self, number: int, by: str | None = None) -> Folds:
+        """Return as many datasets, in each of which other events are the test part: every event is in one of these.
+
+        The other events of a fold are train and validation, in the proportion that these have in ``split``. The
+        datasets share what was scanned, and the plan; specs and weights are those of all events used, as they are for
+        train, validation and test. With u_n the upper 53 bits of s(h + n) as a number in [0, 1), where h is the hash
+        that parts follow from, an event is in fold floor(number u_1); as for parts, format, chunk size, threads and
+        order play no role.
+
+        Parameters
+        ----------
+        number
+            How many; at least 2, and no more than there are events.
+        by
+            A flat branch or formula whose values, from 0 to ``number`` - 1, are the folds, such as ``"evtNo % 5"``.
+            With ``identifier`` no two events of a file that have the same may be in two folds, which is checked. The
+            branch stays an input, unless it is excluded.
+
+        Raises
+        ------
+        ParamsError
+            There are too few events, a value is no fold, or ``split`` has no fractions.
+
+        Examples
+        --------
+        >>> import mlaas4hep
+        >>> from importlib.resources import files
+        >>> dataset = mlaas4hep.Dataset(files("mlaas4hep") / "sample" / "ttH.root", select=["met", "nJets"])
+        >>> folds = dataset.folds(5)
+        >>> len(folds), sum(fold.count("test") for fold in folds) == len(dataset)
+        (5, True)
+        """
+        passes = self._first_pass.folds(whole("folds", number, 2, 2**31 - 1), by, self.on_events)
+        found = [one.found() for one in passes]
+        return Folds([self._with(one) for one in passes], self._found, found)
+
+    def _with(self, first_pass: FirstPass) -> "Dataset":
+        """This dataset with the events that another pass found."""
+        other = copy(self)
+        other._plan, other._first_pass, other._watches, other._tallies = self.plan, first_pass, [Watch()], []
+        return other
+
+    def with_threads(self, threads: int) -> "Dataset":
+        """Return this dataset with passes of so many threads."""
+        other = copy(self)
+        other._threads = resolve_threads(threads)
+        return other
+
+    def __copy__(self) -> "Dataset":
+        other = object.__new__(Dataset)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: what the first pass found, which is made now if it was not before."""
+        plan = self.plan
+        return {**self.__dict__, "_plan": plan, "_watches": [Watch()], "on_events": None}
 
     @property
     def names(self) -> list[str]:
@@ -237,6 +338,11 @@ class Dataset:
         return self._found.labels.values
 
     @property
+    def targets(self) -> list[str]:
+        """What a regression learns, in the order of ``chunk.targets``; empty without targets."""
+        return list(self._first_pass.targets)
+
+    @property
     def entries(self) -> int:
         """Number of events that the first pass goes over: those with a missing label are among them."""
         return self._first_pass.entries
@@ -248,8 +354,13 @@ class Dataset:
 
     @property
     def left_out(self) -> int:
-        """Number of events that are left out because their label is missing."""
+        """Number of events that are left out because their label, or a target, is missing."""
         return self._found.left_out
+
+    @property
+    def dropped(self) -> int:
+        """Number of events that are left out for their weights: negative, outside a spectrum, or not drawn."""
+        return sum(int(np.count_nonzero(events.parts == DROPPED)) for events in self._found.events)
 
     @property
     def cutflow(self) -> CutFlow:
@@ -279,9 +390,41 @@ class Dataset:
         code = part_number(part)
         return sum(int(np.count_nonzero(events.wanted(code))) for events in self._found.events)
 
+    def scheduled(self, part: int | None) -> int:
+        """Return the number of places in passes over a part, by its number: events that are lost keep theirs."""
+        return sum(int(np.count_nonzero(events.scheduled(part))) for events in self._found.events)
+
     def __len__(self) -> int:
         """Return the number of events used."""
         return self.count()
+
+    def arrays(self, part: str | None = None) -> Chunk:
+        """Return all events of a part at once, in the order of mixing.
+
+        Raises
+        ------
+        ParamsError
+            There is no part of this name.
+        ReadError
+            A file is corrupt; the message names file, branch and entries.
+
+        Examples
+        --------
+        >>> import mlaas4hep
+        >>> from importlib.resources import files
+        >>> sample = files("mlaas4hep") / "sample"
+        >>> dataset = mlaas4hep.Dataset([f"{sample}/ttH.root", f"{sample}/ttbar.root"], labels=[1, 0])
+        >>> test = dataset.arrays("test")
+        >>> len(test.data) == len(test.labels) == dataset.count("test")
+        True
+        """
+        found = list(self.pieces(Asked(-1, part_number(part), 0, 0, -1, 0)))
+        return found[0] if found else self.no_events()
+
+    def no_events(self) -> Chunk:
+        """Return a chunk without events, which tells what arrays chunks have, and of what types and shapes."""
+        nothing = Asked(-1, None, 0, 0, -1, 0)
+        return empty(self._means(nothing, Watch())).chunk()
 
     @property
     def last_pass(self) -> Watch:
@@ -312,8 +455,9 @@ class Dataset:
         *,
         memory: int | str | None = None,
         epoch: int = 0,
-        shuffle: bool = True,
+        shuffle: bool | int = True,
         skip: int = 0,
+        shard: tuple[int, int] | None = None,
     ) -> Generator[Chunk]:
         """Make a pass over a part, in chunks; the next one is prepared in the background.
 
@@ -335,13 +479,20 @@ class Dataset:
         epoch
             With the seed it decides the order within chunks.
         shuffle
-            False keeps the order of mixing within chunks.
+            True shuffles within chunks, False keeps the order of mixing. A whole number n shuffles n neighbouring
+            chunks together, as one of n times the size; up to two times n chunks are in memory then.
         skip
             So many chunks are left out at the beginning, without being read or flattened: an interrupted pass goes on
             where it was, with the same bits. There may be fewer: then nothing comes.
+        shard
+            ``(rank, world)``: of ``world`` readers this one is number ``rank``, from 0, and gets its own contiguous
+            range of each file's events. The readers' events are disjoint and complete, their numbers differ by at most
+            one, and all get the same number of chunks: the last is empty where there are fewer events than chunks.
 
         Raises
         ------
+        ParamsError
+            An argument is wrong.
         ReadError
             A file is corrupt; the message names file, branch and entries.
         """
@@ -354,36 +505,42 @@ class Dataset:
             fit = Fit(-1 if size == -1 else whole("chunk size", size, 1, 2**48), self._max_open)
         epoch = whole("epoch", epoch, 0, 2**63)
         skip = whole("skip", skip, 0, 2**62)
-        return self._consume(Asked(fit.size, number, epoch, bool(shuffle), skip, fit.max_open))
+        window = window_of(shuffle)
+        size = fit.size if memory is None else max(1, fit.size // max(1, window))
+        return self.pieces(Asked(size, number, epoch, window, size, skip, shard_of(shard), max_open=fit.max_open))
 
-    def _consume(self, asked: Asked) -> Generator[Chunk]:
-        """Hand out what a background thread prepares, and watch the time."""
+    def pieces(self, asked: Asked) -> Generator[Chunk]:
+        """Hand out the pieces of what a background thread prepares, and watch the time."""
         watch = Watch()
         self._watches.append(watch)
         tallies: list[Tally] = []  # one, from when the pass is scheduled
         begin = perf_counter()
         try:
-            for chunk in read_ahead(self._prepare(asked, watch, tallies)):
-                watch.waiting += perf_counter() - begin
-                watch.events += len(chunk.data)
-                tallies[0].deliver(chunk.file)
-                yield chunk
-                begin = perf_counter()
+            with closing(read_ahead(self._prepare(asked, watch, tallies))) as windows:
+                for chunk in pieces_of(windows, asked.piece, asked.skip, asked.full):
+                    watch.waiting += perf_counter() - begin
+                    watch.events += len(chunk.data)
+                    tallies[0].deliver(chunk.file)
+                    yield chunk
+                    begin = perf_counter()
             tallies[0].check()
         finally:
             for tally in tallies:
                 tally.end()
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
-            where = f" (in chunk {asked.skip} and those behind it)" if asked.skip else ""
+            where = " (in what was left of the pass)" if asked.skip else ""
             note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
 
-    def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Chunk]:
-        """Prepare chunks, in the background; the plan is compiled there too, since that may take a scan."""
+    def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Window]:
+        """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""
+        means = self._means(asked, watch)
+        tallies.append(means.tally)
+        self._tallies.append(means.tally)
+        yield from windows_of(asked, means)
+
+    def _means(self, asked: Asked, watch: Watch) -> Means:
+        """What a pass is made with."""
         plan, found, bad = self.plan, self._found, self._first_pass.bad
-        tally = Tally(asked.part, found.events)
-        tallies.append(tally)
-        self._tallies.append(tally)
-        cached = self._first_pass.cached(plan)
-        means = Means(plan, found, self._seed, self._threads, bad, watch, tally, cached)
-        yield from chunks_of(asked, means)
+        tally, cached = Tally(asked.part, found.events), self._first_pass.cached(plan)
+        return Means(plan, found, self._max_open, self._seed, self._threads, bad, watch, tally, cached)

@@ -119,10 +119,8 @@ def check_known(specs: Specs, schemas: Sequence[tuple[str, Mapping[str, Branch]]
                 raise SpecsError(f"the specs do not fit: {path} has no branch {name!r}{hint}; scan the files again")
 
 
-def sentinels_of(
-    given: Given, schemas: Sequence[tuple[str, Mapping[str, Branch]]], specs: Specs | None, label: str | None
-) -> Sentinels:
-    """The numbers that mean none, by branch; specs know those of inputs, and others with them are refused."""
+def sentinels_of(given: Given, schemas: Sequence[tuple[str, Mapping[str, Branch]]], specs: Specs | None) -> Sentinels:
+    """The numbers that mean none, by branch; specs know those of what they read, and others with them are refused."""
     numbers = {name for _, schema in schemas for name, branch in schema.items() if branch.kind in ("flat", "jagged")}
     found = resolve_sentinels(given, sorted(numbers))
     if specs is None or not specs.typed:
@@ -130,7 +128,7 @@ def sentinels_of(
     known = specs.sentinels
     if given is not None and any(found.get(name, []) != known.get(name, []) for name in {*specs.branches, *known}):
         raise SpecsError("the specs do not fit: they were made with other sentinels; scan the files again")
-    return known if label not in found or label in known else known | {label: found[label]}
+    return {name: numbers for name, numbers in found.items() if name not in specs.reads} | known
 
 
 def check_made_with(specs: Specs, preproc: Preprocessing) -> None:

@@ -21,6 +21,10 @@ class Found:
     events: list[Events]
     left_out: int
 
+    def __len__(self) -> int:
+        """Return the number of events that are used."""
+        return sum(int(np.count_nonzero(events.wanted(None))) for events in self.events)
+
     @property
     def fields(self) -> dict[str, Field]:
         """The arrays of a chunk besides those of its inputs."""
@@ -42,7 +46,7 @@ class Found:
         """
         files = self.events
         if len(files) <= max_open:
-            return [[events] for events in files if events.wanted(part).any()]
+            return [[events] for events in files if events.scheduled(part).any()]
         order = next(_rust.Schedule([len(files)], len(files), seed, 0, True))[0][3]
         label = {events.number: events.labels if isinstance(events.labels, int) else MISSING for events in files}
         chained = sorted((files[index] for index in order), key=lambda events: label[events.number])

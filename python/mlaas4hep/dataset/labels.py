@@ -1,4 +1,4 @@
-"""Labels of events: of whole files, or from a branch; and identifiers, which are from branches."""
+"""Labels of events: of whole files, or from a branch or formula; and identifiers, which are from branches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,10 +66,13 @@ def name_classes(found: Sequence[Label], classes: Sequence[str] | None, where: s
 
 
 class LabelColumn:
-    """Collects a label branch, piece by piece, as small numbers: positions in the order of first appearance."""
+    """Collects labels, piece by piece, as small numbers: positions in the order of first appearance.
 
-    def __init__(self, branch: str, sentinels: Sequence[int | float] = ()) -> None:
-        self.branch = branch
+    ``source`` is the branch or the formula that they come from, as errors name it.
+    """
+
+    def __init__(self, source: str, sentinels: Sequence[int | float] = ()) -> None:
+        self._source = source
         self._sentinels = sentinels
         self.found: dict[Label, int] = {}
 
@@ -102,7 +105,7 @@ class LabelColumn:
         if broken.any():
             at = int(np.argmax(broken))
             raise ParamsError(
-                f"{where}: branch {self.branch!r}, entry {entries[at]}: {values[at]} is no label; a label is a whole "
+                f"{where}: {self._source}, entry {entries[at]}: {values[at]} is no label; a label is a whole "
                 "number of 64 bits or a name"
             )
         return values.astype(np.int64)

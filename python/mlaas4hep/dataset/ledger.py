@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlaas4hep.dataset.cutflow import FileFlow
-from mlaas4hep.dataset.events import CUT, LEFT_OUT, LOST, Events
+from mlaas4hep.dataset.events import CUT, DROPPED, LEFT_OUT, LOST, Events
 from mlaas4hep.dataset.files import File
 from mlaas4hep.dataset.table import aligned, short
 from mlaas4hep.errors import LedgerError
@@ -22,8 +22,8 @@ class Account:
     """The events of one file: ``entries`` is the sum of all others.
 
     ``unused`` are behind the first ones that are used (``nevts``), ``cut`` did not pass the cuts, ``missing_label``
-    have none, ``dropped`` were left out for their weight; ``train``, ``validation`` and ``test`` are the parts, and
-    ``failed`` could not be read, in a file that was skipped.
+    have no label or lack a target, ``dropped`` were left out for their weight; ``train``, ``validation`` and ``test``
+    are the parts, and ``failed`` could not be read, in a file that was skipped.
     """
 
     file: str
@@ -176,14 +176,14 @@ def accounts_of(files: Sequence[File], events: Sequence[Events], flows: Sequence
 
 
 def _account(file: File, events: Events) -> Account:
-    counts = np.bincount(events.parts, minlength=LOST + 1).tolist()
+    counts = np.bincount(events.parts, minlength=DROPPED + 1).tolist()
     return Account(
         file=str(file.input),
         entries=file.entries,
         unused=file.entries - file.used,
         cut=counts[CUT],
         missing_label=counts[LEFT_OUT],
-        dropped=sum(counts[LOST + 1 :]),
+        dropped=counts[DROPPED],
         train=counts[0],
         validation=counts[1],
         test=counts[2],

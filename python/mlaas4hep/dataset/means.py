@@ -14,25 +14,32 @@ __all__ = ["Asked", "Means"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a pass goes over, and in which order; see ``Dataset.chunks``. ``part`` is a number, None for all parts.
+    """What a pass goes over, and in which order; see ``Dataset.chunks``.
 
-    Up to ``max_open`` files are read beside each other.
+    ``part`` is a number, None for all parts. ``window`` is how many chunks of ``size`` events are permuted together,
+    0 where nothing is. The pass is cut into pieces of ``piece`` events, of which the first ``skip`` are left out, and
+    with ``full`` those that are smaller. Up to ``max_open`` files are read beside each other; None: as many as those
+    of the dataset.
     """
 
     size: int
     part: int | None
     epoch: int
-    shuffle: bool
+    window: int
+    piece: int
     skip: int
-    max_open: int
+    shard: tuple[int, int] = (0, 1)
+    full: bool = False
+    max_open: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a pass is made with; ``seed`` decides the order."""
+    """What a pass is made with: up to ``max_open`` files are read beside each other, ``seed`` decides the order."""
 
     plan: Plan
     found: Found
+    max_open: int
     seed: int
     threads: int
     bad: BadFiles

@@ -1,4 +1,4 @@
-"""A pass over chunks: which events of which files go to which rows, filled one chunk after the other."""
+"""A pass over windows: which events of which files go to which rows, filled one window after the other."""
 
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,31 +8,34 @@ from itertools import islice, pairwise
 import numpy as np
 
 from mlaas4hep import _rust
-from mlaas4hep.dataset.buffers import Buffers, Field
-from mlaas4hep.dataset.chunk import Chunk
+from mlaas4hep.dataset.buffers import Buffers
 from mlaas4hep.dataset.means import Asked, Means
+from mlaas4hep.dataset.pieces import Share, Window
 from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import Stream
 
-__all__ = ["chunks_of"]
+__all__ = ["empty", "windows_of"]
 
 
-def chunks_of(asked: Asked, means: Means) -> Generator[Chunk]:
-    """Prepare chunk after chunk."""
+def windows_of(asked: Asked, means: Means) -> Generator[Window]:
+    """Prepare window after window; at least one comes, which has no events where there are none."""
     found, part = means.found, asked.part
-    groups = found.streams(part, asked.max_open, means.seed)
-    counts = [sum(int(np.count_nonzero(events.wanted(part))) for events in group) for group in groups]
-    size = max(1, sum(counts)) if asked.size == -1 else asked.size
-    schedule = _rust.Schedule(counts, size, means.seed, asked.epoch, asked.shuffle)
-    done = _skip(schedule, asked.skip, len(counts))
-    means.tally.schedule(groups, done)
-    width = (len(means.plan.names),)
-    fields: dict[str, Field] = {"data": (np.float32, width), "padding_mask": (np.bool_, width), **found.fields}
-    buffers = Buffers(min(size, sum(counts) - sum(done)), fields)
+    groups = found.streams(part, means.max_open if asked.max_open is None else asked.max_open, means.seed)
+    counts = [sum(int(np.count_nonzero(events.scheduled(part))) for events in group) for group in groups]
+    ranges = _rust.shard(counts, *asked.shard)
+    share = Share(sum(stop - start for start, stop in ranges), sum(counts), asked.shard[1])
+    size = min(share.size(asked.size) * max(1, asked.window), share.size(-1))
+    schedule = _rust.Schedule([stop - start for start, stop in ranges], size, means.seed, asked.epoch, asked.window > 0)
+    done = _skip(schedule, share.limit(asked.skip, asked.piece, asked.full) // size, len(counts))
+    position = sum(done)
+    means.tally.schedule(groups, ranges, done)
+    buffers = _buffers(min(size, share.events - position), means)
+    if position == share.events:
+        yield Window(buffers.target(0), np.zeros(0, np.int64), position, share, means.plan)
     with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
         streams = [
-            Stream(group, part, means, reader, number, len(groups), skipped)
-            for number, (group, skipped) in enumerate(zip(groups, done, strict=True), 1)
+            Stream(group, part, means, reader, number, len(groups), start + skipped, stop)
+            for number, (group, (start, stop), skipped) in enumerate(zip(groups, ranges, done, strict=True), 1)
         ]
         for stream in streams:
             stack.callback(stream.close)
@@ -42,15 +45,27 @@ def chunks_of(asked: Asked, means: Means) -> Generator[Chunk]:
             for (number, _, _, places), (following, _, _, further) in pairwise([*takes, takes[-1]]):
                 streams[following].prepare(len(further))  # reads while this one is flattened
                 lost.append(streams[number].fill(places, target))
-            means.tally.lose(sum(map(len, lost)))
-            yield Chunk.of(target, np.concatenate(lost))
-            del target  # so that its arrays can be used again
+            window = Window(target, np.sort(np.concatenate(lost)), position, share, means.plan)
+            means.tally.leave(window.outside(asked.piece, asked.skip, asked.full))
+            yield window
+            position += rows
+            del target, window  # so that its arrays can be used again
 
 
-def _skip(schedule: _rust.Schedule, chunks: int, streams: int) -> list[int]:
-    """Go over the first chunks of a schedule, and return how many events of each stream they hold."""
+def empty(means: Means) -> Window:
+    """Return a window without events."""
+    return Window(_buffers(0, means).target(0), np.zeros(0, np.int64), 0, Share(0, 0, 1), means.plan)
+
+
+def _buffers(rows: int, means: Means) -> Buffers:
+    """The arrays of windows of up to so many events."""
+    return Buffers(rows, {**means.plan.fields, **means.found.fields})
+
+
+def _skip(schedule: _rust.Schedule, windows: int, streams: int) -> list[int]:
+    """Go over the first windows of a schedule, and return how many events of each stream they hold."""
     done = [0] * streams
-    for takes in islice(schedule, chunks):
+    for takes in islice(schedule, windows):
         for number, _, stop, _ in takes:
             done[number] = stop
     return done

@@ -1,6 +1,6 @@
 """Formulas and cuts on the events of files: compiled for their branches, and applied cluster by cluster."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,12 @@ from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.sentinels import Sentinels
 from mlaas4hep.sources import Branch, Column, Source
 
-__all__ = ["Cutter", "Schemas", "compile_for", "with_new"]
+__all__ = ["Cutter", "Schemas", "See", "compile_for", "with_new"]
 
 Schemas = Sequence[tuple[str, Mapping[str, Branch]]]
+
+See = Callable[[Mapping[str, Column], NDArray[np.int64]], None]
+"""Is shown columns of events, and the entries of these."""
 
 
 def compile_for(preproc: Preprocessing, schemas: Schemas, sentinels: Sentinels) -> _rust.Formulas | None:
@@ -59,11 +62,16 @@ def with_new(schemas: Schemas, formulas: _rust.Formulas | None) -> Schemas:
 
 
 class Cutter:
-    """Reads clusters of one file, the columns of cuts first, and of the others the events that pass."""
+    """Reads clusters of one file, the columns of cuts first, and of the others the events that pass.
 
-    def __init__(self, source: Source, formulas: _rust.Formulas | None, threads: int) -> None:
-        self._source, self._formulas, self._threads = source, formulas, threads
-        self._cuts = list(formulas.cut_reads) if formulas else []
+    ``see`` is shown the columns ``seen`` of all events, whether they pass or not.
+    """
+
+    def __init__(
+        self, source: Source, formulas: _rust.Formulas | None, threads: int, seen: Sequence[str], see: See
+    ) -> None:
+        self._source, self._formulas, self._threads, self._see = source, formulas, threads, see
+        self._first = list(dict.fromkeys([*(formulas.cut_reads if formulas else []), *seen]))
         cuts = formulas.cuts if formulas else []
         self.passed = np.zeros(len(cuts), np.int64)
 
@@ -72,7 +80,7 @@ class Cutter:
 
         A file without events has one range, which is empty: its branches have types.
         """
-        return self._source.clusters([*columns, *self._cuts], 0, stop) or [(0, 0)]
+        return self._source.clusters([*columns, *self._first], 0, stop) or [(0, 0)]
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> tuple[dict[str, Column], NDArray[np.int64]]:
         """Return these columns of the events from ``start`` to ``stop`` that pass, and the entries of these.
@@ -81,8 +89,11 @@ class Cutter:
         """
         entries = np.arange(start, stop)
         if self._formulas is None or not len(self.passed):
-            return dict(self._source.read(columns, start, stop)), entries
-        first = self._source.read(self._cuts, start, stop)
+            found = dict(self._source.read(columns, start, stop))
+            self._see(found, entries)
+            return found, entries
+        first = self._source.read(self._first, start, stop)
+        self._see(first, entries)
         try:
             passed, flow = self._formulas.select(first or {"": entries}, True, self._threads, entries)
         except ExpressionError as error:

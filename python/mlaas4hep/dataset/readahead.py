@@ -1,5 +1,6 @@
 """Preparing the next item of an iterator while the caller works on this one."""
 
+import os
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from threading import current_thread
@@ -25,7 +26,7 @@ def read_ahead(items: Generator[Item]) -> Generator[Item]:
     >>> list(read_ahead(number**2 for number in range(4)))
     [0, 1, 4, 9]
     """
-    end = object()
+    end, owner = object(), os.getpid()
     thread = ThreadPoolExecutor(1, OURS + "read-ahead")
     coming = thread.submit(next, items, end)
     try:
@@ -35,8 +36,8 @@ def read_ahead(items: Generator[Item]) -> Generator[Item]:
             del item
     finally:
         # Garbage is collected in any thread. One of ours must not wait for itself: it goes on, and what it makes is
-        # dropped together with the generator.
-        waits = not current_thread().name.startswith(OURS)
+        # dropped together with the generator. A forked process has none of our threads, and waits for nothing.
+        waits = os.getpid() == owner and not current_thread().name.startswith(OURS)
         thread.shutdown(wait=waits, cancel_futures=True)
         if waits:
             items.close()

@@ -1,5 +1,6 @@
 """A pass over the files of one stream: their clusters in order, and from them the events that are wanted."""
 
+import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.columns import keep_all
 from mlaas4hep.dataset.buffers import Target
-from mlaas4hep.dataset.events import LOST, Events
+from mlaas4hep.dataset.events import Events
 from mlaas4hep.dataset.means import Means
-from mlaas4hep.errors import ExpressionError, ReadError, SourceError
+from mlaas4hep.errors import ColumnError, ExpressionError, ReadError, SourceError
 from mlaas4hep.plan import Flat, Plan
 from mlaas4hep.sources import Reading, Source, open_source
 from mlaas4hep.sources.clusters import stagger
@@ -55,8 +56,8 @@ class Stream:
 
     At any time one file is open and one cluster decoded, which is kept until a chunk has used its last event; the one
     behind it is decoded in the thread of ``reader`` as soon as it is known that the chunk at work needs it. This is
-    stream ``number`` of those that are read ``beside`` each other, counted from 1. The first ``skip`` of the wanted
-    events are left out; a cluster that holds no others is not read.
+    stream ``number`` of those that are read ``beside`` each other, counted from 1. Of the wanted events it gives those
+    from ``start`` to ``stop``; a cluster that holds no others is not read.
     """
 
     def __init__(
@@ -67,18 +68,19 @@ class Stream:
         reader: Executor,
         number: int,
         beside: int,
-        skip: int = 0,
+        start: int,
+        stop: int,
     ) -> None:
         self._plan, self._threads, self._watch = means.plan, means.threads, means.watch
         self._part = part
         self._beside = beside
-        self._cached = means.cached
-        self._bad = means.bad
-        self._clusters = self._read(files, number / beside, skip)
+        self._bad, self._tally, self._cached = means.bad, means.tally, means.cached
+        self._clusters = self._read(files, number / beside, start, stop)
         self._cluster: Cluster | None = None
         self._done = 0
         self._reader = reader
         self._coming: Future[Cluster | None] | None = None
+        self._owner = os.getpid()
 
     def prepare(self, events: int) -> None:
         """Begin to read the next cluster, if so many events are more than what is left of this one."""
@@ -92,13 +94,12 @@ class Stream:
         while len(rows):
             if self._cluster is None:
                 self._cluster, self._done = self._next(), 0
-            if self._cluster is None:  # another pass over the same events has found out that they are lost
-                lost.append(rows)
-                break
+            assert self._cluster is not None  # a schedule asks for as many events as there are
             self.prepare(len(rows))
             wanted = self._cluster.wanted[self._done : self._done + len(rows)]
             if self._cluster.columns is None:
                 lost.append(rows[: len(wanted)])
+                self._tally.lose(self._cluster.events.number, len(wanted))
             else:
                 self._place(self._cluster, self._cluster.columns, wanted, rows[: len(wanted)], target)
             self._done, rows = self._done + len(wanted), rows[len(wanted) :]
@@ -107,7 +108,9 @@ class Stream:
         return np.concatenate(lost)
 
     def close(self) -> None:
-        """Close the file that is open."""
+        """Close the file that is open, but in a forked process, which has no thread that reads."""
+        if os.getpid() != self._owner:
+            return
         if self._coming is not None:
             wait([self._coming])
         self._clusters.close()
@@ -141,32 +144,39 @@ class Stream:
         self, cluster: Cluster, columns: _rust.Held, first: int, places: NDArray[np.int64], target: Target
     ) -> Flat:
         """Flatten events from a position in the cluster on."""
-        out, entries = (target["data"], target["padding_mask"]), cluster.entries[first : first + len(places)]
+        out, entries = self._plan.out(target), cluster.entries[first : first + len(places)]
         try:
             return cluster.plan.place(columns, places, out, threads=self._threads, entries=entries, start=first)
-        except ExpressionError as error:
-            raise ExpressionError(f"{cluster.events.path}: {error}") from None
+        except (ColumnError, ExpressionError) as error:
+            raise type(error)(f"{cluster.events.path}: {error}") from None
 
-    def _read(self, files: Sequence[Events], share: float, skip: int) -> Generator[Cluster]:
+    def _read(self, files: Sequence[Events], share: float, start: int, stop: int) -> Generator[Cluster]:
         """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams.
 
         Events that are lost keep their places, so that others stay in theirs.
         """
         for events in files:
-            (wanted, skipped), done = events.wanted_after(self._part, skip), 0
-            skip -= skipped
+            here, done = int(np.count_nonzero(events.scheduled(self._part))), 0
+            wanted = events.scheduled_between(self._part, max(0, start), max(0, min(stop, here)))
+            start, stop = start - here, stop - here
             if not wanted.any():
                 continue
             try:
-                for cluster, stop in self._clusters_of(events, wanted, share):
+                for cluster, behind in self._clusters_of(events, wanted, share):
                     yield cluster
-                    done = stop
+                    done = behind
                     del cluster  # before the next one is read
             except SourceError as error:
                 lost = done + np.flatnonzero(wanted[done:])
-                self._bad.add(events.name, error, len(lost))
-                events.parts[lost] = LOST
+                self._lose(events, lost, error)
                 yield Cluster(events, lost, np.arange(len(lost)), None, self._plan)
+
+    def _lose(self, events: Events, lost: NDArray[np.int64], error: SourceError) -> None:
+        """Take note of events that cannot be read, or raise the error; a pass before may have said so."""
+        if not self._bad.skip:
+            raise error
+        if new := events.lose(lost):
+            self._bad.add(events.name, error, new)
 
     def _clusters_of(self, events: Events, wanted: NDArray[np.bool_], share: float) -> Generator[tuple[Cluster, int]]:
         """Yield the clusters of one file, each with the entry behind its last one."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep.dataset.checks import PARTS
-from mlaas4hep.dataset.events import LOST, Events
+from mlaas4hep.dataset.events import Events
 from mlaas4hep.dataset.ledger import Delivery
 from mlaas4hep.errors import LedgerError
 
@@ -16,47 +16,47 @@ __all__ = ["Tally"]
 class Tally:
     """The count of one pass over a part; None: over all parts.
 
-    What is scheduled is counted before the pass, what is delivered as chunks are handed out, and what is lost where
-    their rows stay empty: three counts that know nothing of each other, and must agree at the end.
+    What is scheduled is counted before the pass, what is lost where a file cannot be read, and what is delivered as
+    chunks are handed out: counts that know nothing of each other, and must agree at the end.
     """
 
     def __init__(self, part: int | None, events: Sequence[Events]) -> None:
         self._part, self._events = part, events
         numbers = max((one.number for one in events), default=-1) + 1
-        self._scheduled, self._delivered = np.zeros(numbers, np.int64), np.zeros(numbers, np.int64)
-        self._before = self._lost_now()
-        self._lost = 0
+        self._scheduled, self._delivered, self._lost = np.zeros((3, numbers), np.int64)
         self._ended: Delivery | None = None
 
-    def schedule(self, groups: Sequence[Sequence[Events]], skipped: Sequence[int]) -> None:
-        """Note what the pass is to deliver of the files of each stream, of whose events the first are left out."""
-        for group, skip in zip(groups, skipped, strict=True):
-            left = skip
+    def schedule(
+        self, groups: Sequence[Sequence[Events]], ranges: Sequence[tuple[int, int]], skipped: Sequence[int]
+    ) -> None:
+        """Note what the pass is to deliver of the files of each stream.
+
+        That is a range of the events scheduled of the stream, of which the first are left out.
+        """
+        for group, (start, stop), skip in zip(groups, ranges, skipped, strict=True):
+            begin, behind = start + skip, 0
             for events in group:
-                wanted = int(np.count_nonzero(events.wanted(self._part)))
-                self._scheduled[events.number] = wanted - min(wanted, left)
-                left -= min(wanted, left)
+                first, behind = behind, behind + int(np.count_nonzero(events.scheduled(self._part)))
+                self._scheduled[events.number] = max(0, min(stop, behind) - max(begin, first))
+
+    def leave(self, files: NDArray[np.int32]) -> None:
+        """Note events that were read but are in no chunk that was asked for, by the numbers of their files."""
+        self._scheduled -= np.bincount(files, minlength=len(self._scheduled))
 
     def deliver(self, files: NDArray[np.int32]) -> None:
         """Note the rows of a chunk that is handed out, by the numbers of their files."""
         self._delivered += np.bincount(files, minlength=len(self._delivered))
 
-    def lose(self, rows: int) -> None:
-        """Note rows whose events are lost."""
-        self._lost += rows
+    def lose(self, number: int, events: int) -> None:
+        """Note events that cannot be read, of the file with this number."""
+        self._lost[number] += events
 
     def check(self) -> None:
         """Raise ``LedgerError`` unless what was scheduled was delivered, or is lost with files that were skipped."""
-        missing, lost = self._scheduled - self._delivered, self._lost_now() - self._before
+        wrong = self._scheduled != self._delivered + self._lost
         for events in self._events:
-            found, most = int(missing[events.number]), int(lost[events.number])
-            if not 0 <= found <= most:
-                raise LedgerError(self._wrong(events, most))
-        if missing.sum() != self._lost:
-            raise LedgerError(
-                f"the ledger of a pass does not agree: {int(missing.sum())} events were not delivered, of which "
-                f"{self._lost} are lost with files that were skipped; this is a mistake of mlaas4hep, please report it"
-            )
+            if wrong[events.number]:
+                raise LedgerError(self._wrong(events))
 
     def end(self) -> None:
         """End the count, at the end of the pass or where it is left; what is lost later is not its business."""
@@ -67,26 +67,20 @@ class Tally:
         """What was delivered so far."""
         if self._ended is not None:
             return self._ended
-        missing = self._scheduled - self._delivered
-        failed = np.minimum(missing, self._lost_now() - self._before)
         numbers = [events.number for events in self._events]
         return Delivery(
             part="all" if self._part is None else PARTS[self._part],
             passes=1,
-            complete=bool((missing == failed).all()),
+            complete=bool((self._scheduled == self._delivered + self._lost).all()),
             scheduled=tuple(self._scheduled[numbers].tolist()),
             delivered=tuple(self._delivered[numbers].tolist()),
-            failed=tuple(failed[numbers].tolist()),
+            failed=tuple(self._lost[numbers].tolist()),
         )
 
-    def _lost_now(self) -> NDArray[np.int64]:
-        lost = np.zeros_like(self._scheduled)
-        for events in self._events:
-            lost[events.number] = np.count_nonzero(events.parts == LOST)
-        return lost
-
-    def _wrong(self, events: Events, lost: int) -> str:
-        scheduled, delivered = int(self._scheduled[events.number]), int(self._delivered[events.number])
+    def _wrong(self, events: Events) -> str:
+        scheduled, delivered, lost = (
+            int(counts[events.number]) for counts in (self._scheduled, self._delivered, self._lost)
+        )
         return (
             f"{events.name}: the ledger of a pass does not agree: of {scheduled} events that were scheduled "
             f"{delivered} were delivered and {lost} are lost; this is a mistake of mlaas4hep, please report it"

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from mlaas4hep.evaluation.metrics import positive
+from mlaas4hep.evaluation.metrics import positive, usable
 from mlaas4hep.evaluation.results import Epoch
 
 __all__ = ["learning_figure", "roc_figure", "save"]
@@ -45,6 +45,7 @@ def roc_figure(
     scores: NDArray[np.float64],
     classes: Sequence[str],
     threshold: float | None = None,
+    weights: NDArray[np.floating[Any]] | None = None,
 ) -> Figure:
     """Draw the ROC curve of the second of two classes, or of each of several classes against the rest.
 
@@ -52,11 +53,11 @@ def roc_figure(
     there are two classes. Classes that do not occur, or alone, have no curve.
     """
     scores = positive(scores)
-    two = scores.ndim == 1
+    two, weights = scores.ndim == 1, usable(weights)[0]
     figure, [axes] = _figure(6.4, 6.6)
     axes.plot([0, 1], [0, 1], color=_MUTED, linestyle=(0, (4, 4)), linewidth=1.2, label="chance, AUC = 0.500")
     for color, (name, truth, score) in zip(cycle(_COLORS), _curves(labels, scores, classes), strict=False):
-        fpr, tpr, cuts = sk.roc_curve(truth, score)
+        fpr, tpr, cuts = sk.roc_curve(truth, score, sample_weight=weights)
         label = f"{name}, AUC = {sk.auc(fpr, tpr):.3f}"
         axes.plot(fpr, tpr, color=color, linewidth=2.2, label=label, clip_on=False)
         if two and threshold is not None:
@@ -68,7 +69,7 @@ def roc_figure(
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_aspect("equal")
-    _title(axes, "ROC curve", f"test part, {len(labels):,} events")
+    _title(axes, "ROC curve", f"test part, {len(labels):,} events" + (", weighted" if weights is not None else ""))
     handles, texts = axes.get_legend_handles_labels()
     order = [*range(1, len(handles)), 0]
     axes.legend([handles[i] for i in order], [texts[i] for i in order], loc="lower right", **_LEGEND)

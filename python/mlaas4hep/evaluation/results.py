@@ -30,6 +30,7 @@ class MetricsDict(TypedDict):
     events: int
     classes: list[str]
     threshold: float | None
+    weighted: bool
     auc: float | None
     accuracy: float
     confusion_matrix: list[list[int]]
@@ -41,7 +42,8 @@ class MetricsDict(TypedDict):
 class Metrics:
     """How well scores tell the classes apart.
 
-    ``auc`` is the area under the ROC curve; with several classes the mean over the classes, each against
+    ``weighted`` tells whether events count with their weights, save in ``confusion_matrix``, which counts them all the
+    same. ``auc`` is the area under the ROC curve; with several classes the mean over the classes, each against
     the rest; None where a single class occurs. A row of ``confusion_matrix`` is a true class, a column what
     was predicted: the second of two classes where its score reaches ``threshold``, else the highest score.
     ``report`` and ``text`` are scikit-learn's classification report, ``notes`` say what is special.
@@ -50,6 +52,7 @@ class Metrics:
     events: int
     classes: list[str]
     threshold: float | None
+    weighted: bool
     auc: float | None
     accuracy: float
     confusion_matrix: list[list[int]]
@@ -63,6 +66,7 @@ class Metrics:
             events=self.events,
             classes=self.classes,
             threshold=self.threshold,
+            weighted=self.weighted,
             auc=self.auc,
             accuracy=self.accuracy,
             confusion_matrix=self.confusion_matrix,

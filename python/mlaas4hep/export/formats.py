@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlaas4hep.dataset import Chunk
 from mlaas4hep.errors import ParamsError, nearest
 
-__all__ = ["FORMATS", "Format", "format_named"]
+__all__ = ["FORMATS", "Format", "format_named", "table"]
 
 ROWS = 512
 """Rows that are turned into columns at once, so that they stay in the cache; a multiple of 8."""
@@ -72,7 +72,7 @@ def format_named(name: str) -> Format:
     return found
 
 
-def _table(chunk: Chunk, names: Sequence[str]) -> Any:
+def table(chunk: Chunk, names: Sequence[str]) -> Any:
     """Return the chunk as an Arrow table, null where a value is padding or missing."""
     import pyarrow as pa
 
@@ -140,8 +140,8 @@ def _write_hdf5(file: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 FORMATS = {
-    "parquet": Format(_table, _write_parquet, "label", {}),
-    "arrow": Format(_table, _write_arrow, "label", {}),
+    "parquet": Format(table, _write_parquet, "label", {}),
+    "arrow": Format(table, _write_arrow, "label", {}),
     "npz": Format(_arrays, _write_npz, "labels", MATRIX),
     "hdf5": Format(_arrays, _write_hdf5, "labels", MATRIX, "h5py", "hdf5"),
 }

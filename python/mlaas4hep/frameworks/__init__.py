@@ -1,25 +1,49 @@
-"""The frameworks that train a model, one file each with the same verbs (:class:`Network`).
+"""The frameworks that train a model: one file each with the same verbs (:class:`Network`), and one with its batches.
 
-Importing this package imports no framework: :func:`start` does, when a run needs one.
+Importing this package imports no framework: :func:`start` does, when a run needs one, and so do :func:`to_torch` and
+its like (:mod:`mlaas4hep.frameworks.feed`).
 """
 
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlaas4hep.errors import ModelError
+from mlaas4hep.frameworks.feed import to_arrow, to_keras, to_tensorflow, to_torch, to_xgboost
 
-__all__ = ["INSTALL", "Network", "Part", "adapt", "installed", "start"]
+__all__ = [
+    "INSTALL",
+    "Network",
+    "Part",
+    "adapt",
+    "installed",
+    "start",
+    "to_arrow",
+    "to_keras",
+    "to_tensorflow",
+    "to_torch",
+    "to_xgboost",
+]
 
 INSTALL = "pip install 'mlaas4hep[keras]'"
 
-Part = tuple[NDArray[np.float32], NDArray[np.int64]]
-"""A matrix of shape (events, width) and the classes of its events as positions, shape (events,)."""
+
+class Part(NamedTuple):
+    """Events as a model gets them.
+
+    ``data`` is a matrix of shape (events, width), ``labels`` the classes of its events as positions, ``weights`` their
+    weights, both of shape (events,); None without weights.
+    """
+
+    data: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+
 
 _OTHERS = {"torch": "PyTorch", "sklearn": "scikit-learn", "xgboost": "XGBoost", "tensorflow": "TensorFlow"}
 _NEEDED = ("keras", "tensorflow", "sklearn", "matplotlib")
@@ -53,7 +77,7 @@ class Network(Protocol):
         """
 
     def evaluate(self, part: Part, *, batch_size: int) -> dict[str, float]:
-        """Return the loss and the metrics of the model on ``part``."""
+        """Return the loss and the metrics of the model on ``part``; the loss of an event counts with its weight."""
 
     def predict(self, data: NDArray[np.float32], *, batch_size: int) -> NDArray[np.float64]:
         """Return probabilities: shape (events,) of the positive class, or (events, classes)."""

@@ -94,8 +94,7 @@ class KerasNetwork:
         on_epoch: Callable[[Mapping[str, float]], None],
     ) -> None:
         """Train with a callback of Keras that reports batches and epochs."""
-        data, labels = part
-        done = 0
+        done, labels = 0, part.labels
 
         def end_batch(batch: int, logs: Mapping[str, float]) -> None:
             nonlocal done
@@ -110,9 +109,11 @@ class KerasNetwork:
         watch = keras.callbacks.LambdaCallback(on_train_batch_end=end_batch, on_epoch_end=end_epoch)
         options: dict[str, object] = {"epochs": epochs, "batch_size": batch_size, "shuffle": shuffle}
         if validation is not None:
-            options["validation_data"] = (validation[0], self._target(validation[1]))
+            options["validation_data"] = self._arrays(validation)
         try:
-            self._model.fit(data, self._target(labels), callbacks=[watch], verbose=0, **options)
+            self._model.fit(
+                *self._arrays(part)[:2], sample_weight=part.weights, callbacks=[watch], verbose=0, **options
+            )
         except MLaaSError:
             raise
         except Exception as error:
@@ -120,9 +121,8 @@ class KerasNetwork:
 
     def evaluate(self, part: Part, *, batch_size: int) -> dict[str, float]:
         """Return the loss and the metrics on ``part``."""
-        data, labels = part
         options: dict[str, object] = {"batch_size": batch_size, "verbose": 0, "return_dict": True}
-        found = self._model.evaluate(data, self._target(labels), **options)
+        found = self._model.evaluate(*self._arrays(part)[:2], sample_weight=part.weights, **options)
         return {name: float(value) for name, value in found.items()}
 
     def predict(self, data: NDArray[np.float32], *, batch_size: int) -> NDArray[np.float64]:
@@ -216,6 +216,10 @@ class KerasNetwork:
             )
         self._sparse = "sparse" in name
         self._logits = bool(getattr(loss, "from_logits", False))
+
+    def _arrays(self, part: Part) -> tuple[NDArray[np.generic], ...]:
+        """Return matrix, labels and weights, if there are any, as Keras wants them."""
+        return part.data, self._target(part.labels), *([] if part.weights is None else [part.weights])
 
     def _target(self, labels: NDArray[np.int64]) -> NDArray[np.generic]:
         """Return the labels as the loss wants them: a column of 0 and 1, positions, or one-hot rows."""

@@ -31,7 +31,8 @@ class Branch:
     ``type`` is NumPy's name of the type of a number, empty for strings and others; ``typename`` is the
     file's own. ``counter`` tells that the branch only counts the entries of jagged ones. ``why_not`` is
     empty for an input, else it says why the branch is none. ``reader`` is what reads it: ``mlaas4hep``, the core, or
-    another library, and where that is ``uproot``, ``why_uproot`` says why.
+    another library, and where that is ``uproot``, ``why_uproot`` says why. ``counted_by`` is the branch that counts the
+    entries of a jagged one, where the file has such a branch.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Branch:
     why_not: str = ""
     reader: str = ""
     why_uproot: str = ""
+    counted_by: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def choose_branches(
     select: str | Iterable[str] | None = None,
     exclude: str | Iterable[str] | None = None,
     *,
-    label: str | None = None,
+    alone: Mapping[str, str] = {},
     identifier: str | Iterable[str] = (),
     new: Iterable[str] = (),
     removed: Iterable[str] = (),
@@ -41,16 +41,17 @@ def choose_branches(
 ) -> Choice:
     """Return the branches that a model gets from files of the given schemas, each with the path of its file.
 
-    Inputs are the numbers, flat or jagged, of any file, but no counters, no identifiers and no label; or,
-    of these, what ``select`` names. A counter is an input only where ``select`` has its plain name.
+    Inputs are the numbers, flat or jagged, of any file, but no counters, no identifiers, and none of the branches that
+    are ``alone`` as something else (label, target, weight, split; its name stands behind the branch); or, of these,
+    what ``select`` names. A counter is an input only where ``select`` has its plain name.
     ``exclude`` takes away, and so does ``removed``; branches that are ``new`` are inputs whatever is selected.
     ``select`` and ``exclude`` are a list of names and globs, a text with commas, or a text file with a name a line;
-    ``""`` is no restriction. Every input, identifier and the label must be in all files, flat in all or jagged in all;
-    with ``common`` inputs that are not are left out. Types may differ. What an input says of itself is what the first
-    file says. Anything else is a ``BranchError``.
+    ``""`` is no restriction. Every input, identifier and branch alone must be in all files, flat in all or jagged in
+    all; with ``common`` inputs that are not are left out. Types may differ. What an input says of itself is what the
+    first file says. Anything else is a ``BranchError``.
     """
     files = _Files(schemas)
-    kept_out = _required(files, label, identifier)
+    kept_out = _required(files, alone, identifier)
     kept_out |= files.matches(_names(exclude, files.union, "excluded branches"), "excluded") | set(removed)
     wanted = _names(select, files.union, "selected branches")
     selected = files.matches(wanted, "selected") | set(new) if wanted else set(files.union)
@@ -69,15 +70,14 @@ def choose_branches(
     return Choice(tuple(files.union[name] for name in sorted(usable)), left_out)
 
 
-def _required(files: "_Files", label: str | None, identifier: str | Iterable[str]) -> set[str]:
+def _required(files: "_Files", alone: Mapping[str, str], identifier: str | Iterable[str]) -> set[str]:
     """The branches that must be there and are no inputs."""
     names = set(_names(identifier, files.union, "identifier"))
     for name in sorted(names):
         files.require(name, "identifier", ("flat",))
-    if label is not None:
-        files.require(label, "label", ("flat", "string"))
-        names.add(label)
-    return names
+    for name, role in alone.items():
+        files.require(name, role, ("flat", "string") if role == "label" else ("flat",))
+    return names | set(alone)
 
 
 def _usable(files: "_Files", names: set[str], plain: set[str]) -> tuple[set[str], dict[str, str]]:
@@ -138,7 +138,9 @@ class _Files:
     def require(self, name: str, role: str, kinds: tuple[str, ...]) -> None:
         """Raise unless a branch is in every file, of one and the same of these kinds."""
         if name not in self.union:
-            advice = "; labels of several inputs are a list, as in 1,0" if role == "label" and name.isdigit() else ""
+            advice = "" if role in ("input", "identifier") else "; it is no formula of branches either"
+            if role == "label" and name.isdigit():
+                advice = "; labels of several inputs are a list, as in 1,0"
             raise BranchError(f"{role}: there is no branch {name!r} in {self}{nearest(name, self.union)}{advice}")
         first = self.first(name)
         kind = self.union[name].kind

@@ -29,8 +29,8 @@ __all__ = ["train"]
 _REPORT = "metrics.json"
 _PACKAGES = ("mlaas4hep", "numpy", "scikit-learn")
 
-Scored = tuple[NDArray[np.int64], NDArray[np.float64]]
-"""Labels as positions in the classes, and what the model gives for the same events."""
+Scored = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32] | None]
+"""Labels as positions in the classes, what the model gives for the same events, and their weights if they have some."""
 
 
 def train(
@@ -115,7 +115,7 @@ class _Job:
         self._progress, self._where = progress, where
         self._reader = Reader(dataset, params.chunk_size)
         self._trainer = Trainer(network, self._reader, params, progress, where)
-        self._scored: Scored = np.empty(0, np.int64), np.empty(0)
+        self._scored: Scored = np.empty(0, np.int64), np.empty(0), None
         if not self._reader.events["train"]:
             split = " : ".join(f"{share:g}" for share in params.split)
             raise ParamsError(f"the train part is empty: {len(dataset)} events were split {split}")
@@ -135,19 +135,20 @@ class _Job:
         if not total:
             note("there are no test events, so there are no metrics")
             return
-        labels, scores = [], []
+        labels, scores, weights = [], [], []
         self._progress.start("testing", total)
-        for data, truth in self._reader.parts("test"):
-            if not len(truth):  # its events are lost, with files that were skipped
+        for part in self._reader.parts("test"):
+            if not len(part.labels):  # its events are lost, with files that were skipped
                 continue
-            labels.append(truth)
-            scores.append(self._network.predict(data, batch_size=self._params.batch_size))
-            self._progress.advance(len(truth))
+            labels.append(part.labels)
+            scores.append(self._network.predict(part.data, batch_size=self._params.batch_size))
+            weights += [] if part.weights is None else [part.weights.copy()]
+            self._progress.advance(len(part.labels))
         self._progress.finish()
         if not labels:
             note("all test events are lost with files that were skipped, so there are no metrics")
             return
-        self._scored = np.concatenate(labels), np.concatenate(scores)
+        self._scored = np.concatenate(labels), np.concatenate(scores), np.concatenate(weights) if weights else None
         total = len(self._scored[0])  # fewer where files were skipped
         wrong = total - int(np.isfinite(self._scored[1]).reshape(total, -1).all(axis=1).sum())
         if wrong:
@@ -166,7 +167,8 @@ class _Job:
             self._dataset.preproc.to_json(folder / "preproc.json")
         curves.save(curves.learning_figure(self._trainer.history), folder / "learning_curves.png")
         if len(self._scored[0]):
-            figure = curves.roc_figure(*self._scored, self._dataset.classes, self._params.threshold)
+            labels, scores, weights = self._scored
+            figure = curves.roc_figure(labels, scores, self._dataset.classes, self._params.threshold, weights)
             curves.save(figure, folder / "roc.png")
 
     def report(self, seconds: float, path: Path | None, folder: Path | None) -> Report:
@@ -174,7 +176,8 @@ class _Job:
         from mlaas4hep.evaluation.metrics import evaluate
 
         classes, reader, trainer = self._dataset.classes, self._reader, self._trainer
-        tested = len(self._scored[0]) > 0
+        labels, scores, weights = self._scored
+        tested = len(labels) > 0
         return Report(
             procedure=self._params.training,
             columns=len(self._dataset.names),
@@ -188,7 +191,7 @@ class _Job:
             cutflow=self._dataset.cutflow if self._dataset.preproc.cuts else None,
             ledger=self._dataset.ledger,
             history=trainer.history,
-            metrics=evaluate(*self._scored, classes, self._params.threshold) if tested else None,
+            metrics=evaluate(labels, scores, classes, self._params.threshold, weights) if tested else None,
             throughput=Throughput(
                 reading=reader.rate,
                 training=trainer.rate,

@@ -54,7 +54,7 @@ class Reader:
                 assert chunk.labels is not None  # a job without labels ends before it reads
                 labels = np.searchsorted(self._values, chunk.labels).astype(np.int64)
                 counts += np.bincount(labels, minlength=len(counts))
-                yield chunk.data, labels
+                yield Part(chunk.data, labels, chunk.weights)
                 begin = time.perf_counter()
 
 
@@ -69,14 +69,27 @@ def cut(parts: Iterable[Part], limits: Sequence[int]) -> Iterator[Part | None]:
         if not wanted:
             yield None
             continue
-        while sum(len(labels) for _, labels in held) < wanted:
+        while sum(len(part.labels) for part in held) < wanted:
             more = next(stream, None)
             if more is None:  # events of files that were skipped
                 break
             held.append(more)
-        if not any(len(labels) for _, labels in held):
+        if not any(len(part.labels) for part in held):
             yield None
             continue
-        data, labels = held[0] if len(held) == 1 else (np.concatenate(arrays) for arrays in zip(*held, strict=True))
-        yield data[:wanted], labels[:wanted]
-        held = [(data[wanted:], labels[wanted:])]
+        whole = _joined(held)
+        yield _rows(whole, slice(0, wanted))
+        held = [_rows(whole, slice(wanted, None))]
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    """All events of some pieces, which have weights all or none."""
+    if len(parts) == 1:
+        return parts[0]
+    weights = [part.weights for part in parts if part.weights is not None]
+    data, labels = np.concatenate([part.data for part in parts]), np.concatenate([part.labels for part in parts])
+    return Part(data, labels, np.concatenate(weights) if weights else None)
+
+
+def _rows(part: Part, rows: slice) -> Part:
+    return Part(part.data[rows], part.labels[rows], None if part.weights is None else part.weights[rows])

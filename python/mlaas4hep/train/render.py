@@ -39,7 +39,8 @@ def _quality(metrics: Metrics) -> str:
     at = "" if metrics.threshold is None else f" at threshold {metrics.threshold:g}"
     lines = [f"AUC       {auc}{kind}", f"Accuracy  {metrics.accuracy:.4f}{at}"]
     notes = [f"note: {text}" for text in metrics.notes]
-    return "\n".join([f"Test part, {metrics.events:,} events", *lines, *notes])
+    weighted = ", weighted" if metrics.weighted else ""
+    return "\n".join([f"Test part, {metrics.events:,} events{weighted}", *lines, *notes])
 
 
 def _confusion(metrics: Metrics) -> str:

@@ -49,6 +49,8 @@ pub enum Error {
     MergePreproc,
     #[error("specs cannot be merged: they were made with different sentinels")]
     MergeSentinels,
+    #[error("specs cannot be merged: some were made with weights of the events and some without")]
+    MergeWeights,
     #[error("{what}: line {line}, column {column}: {reason}")]
     Json { what: &'static str, line: usize, column: usize, reason: String },
     #[error("{what}: {place} is {found}; it must be {expected}")]
@@ -72,11 +74,30 @@ pub enum Error {
         "event {event}: '{first}' has {found} entries and '{second}' has {expected}; both need the same number{shown}"
     )]
     Lengths { event: usize, first: String, found: usize, second: String, expected: usize, shown: String },
+    #[error("event {event}: branch '{first}' has {found} entries and '{second}' has {expected}; {why}")]
+    Unequal { event: usize, first: String, found: usize, second: String, expected: usize, why: String },
+    #[error(
+        "event {event}: branch '{branch}' has {found} entries; image '{image}' needs {expected}, {height} x {width}"
+    )]
+    Pixels { event: usize, branch: String, found: usize, image: String, expected: usize, height: usize, width: usize },
     #[error("specs: new branch '{branch}' is not in them; scan the data with these formulas and cuts")]
     NotScanned { branch: String },
 
-    #[error("normalize is '{found}'; it must be 'minmax' or 'none'")]
-    Normalize { found: String },
+    #[error("normalize is '{found}'; it must be 'minmax', 'standard', 'robust' or 'none'{hint}")]
+    Normalize { found: String, hint: String },
+    #[error(
+        "branch '{branch}': the specs have no statistics, which normalize '{normalize}' needs; scan the data again"
+    )]
+    NoStatistics { branch: String, normalize: &'static str },
+    #[error(
+        "branch '{branch}' has no mean and deviation, which normalize 'standard' needs: values are beyond 1e100, or \
+         weights sum to 0 or less; take 'robust' or 'minmax'"
+    )]
+    NoMean { branch: String },
+    #[error("truncate: branch '{branch}' is flat; entries stay by the values of a jagged branch")]
+    FlatKey { branch: String },
+    #[error("branch '{branch}' is in '{first}' and in '{second}'; it can be in one of them")]
+    TwoTensors { branch: String, first: String, second: String },
     #[error("widths: branch '{branch}' is flat; only jagged branches have a width")]
     WidthOfFlat { branch: String },
     #[error("the matrix would have {columns} columns; at most {limit} are possible")]
@@ -89,6 +110,10 @@ pub enum Error {
     RowOutside { event: usize, row: i64, available: usize },
     #[error("rows: two events go to row {row}")]
     RowTwice { row: i64 },
+    #[error("weights: there are {found} of them for {expected} events; each event needs one")]
+    WeightCount { found: usize, expected: usize },
+    #[error("weights: that of event {event} is {found:?}; it must be a finite number, below 1e60 in magnitude")]
+    Weight { event: usize, found: f64 },
     #[error("{what} is {found}; it must be {expected}")]
     Argument { what: &'static str, found: String, expected: &'static str },
     #[error("the threads could not be started: {reason}")]
@@ -126,16 +151,19 @@ impl Error {
         match self {
             NoColumns | DuplicateColumn { .. } | EventCount { .. } | OffsetsDecrease { .. } => Fault::Columns,
             OffsetsOutside { .. } | OffsetsNegative { .. } | NoOffsets { .. } | MaskLength { .. } => Fault::Columns,
-            MixedKinds { .. } => Fault::Columns,
+            MixedKinds { .. } | Unequal { .. } | Pixels { .. } => Fault::Columns,
             MissingBranch { .. } | WrongKind { .. } | UnknownBranch { .. } | ColumnClash { .. } => Fault::Branch,
             NothingToMerge | MergeBranches { .. } | MergeKinds { .. } | Json { .. } | Field { .. } => Fault::Specs,
             MissingField { .. } | TwoPlaces { .. } | Version { .. } | RangeReversed { .. } => Fault::Specs,
-            MergePreproc | MergeSentinels | NotScanned { .. } => Fault::Specs,
+            MergePreproc | MergeSentinels | MergeWeights => Fault::Specs,
+            NotScanned { .. } | NoStatistics { .. } => Fault::Specs,
             Formula { .. } | Overflow { .. } | TooLarge { .. } | Lengths { .. } => Fault::Expression,
             Normalize { .. } | WidthOfFlat { .. } | TooWide { .. } | OutShape { .. } | Argument { .. } => {
                 Fault::Argument
             }
+            NoMean { .. } | FlatKey { .. } | TwoTensors { .. } => Fault::Argument,
             RowCount { .. } | RowOutside { .. } | RowTwice { .. } => Fault::Argument,
+            WeightCount { .. } | Weight { .. } => Fault::Argument,
             Threads { .. } | Conversion { .. } => Fault::System,
         }
     }

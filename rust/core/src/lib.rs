@@ -8,6 +8,7 @@
 //! - [`plan`]: specs compiled to steps
 //! - [`run`](mod@run): the second pass, a plan over columns into matrix and mask
 //! - [`schedule`]: parts, mixing, chunks and order, from counts and a seed
+//! - [`shard`]: the events of each of several readers
 
 pub mod column;
 mod elementary;
@@ -20,6 +21,7 @@ pub mod scan;
 pub mod schedule;
 pub mod schema;
 pub mod sentinel;
+pub mod shard;
 mod simd;
 pub mod specs;
 

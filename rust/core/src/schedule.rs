@@ -19,9 +19,8 @@ pub fn splitmix64(state: u64) -> u64 {
 
 /// The part of each of `events` events of file number `file` from entry `start` on: 0 train, 1 validation, 2 test.
 ///
-/// An event is known by its entry, or by `identifiers`, of which each has a value for every event. Its hash is
-/// `s(s(s(seed) + file) + entry)`, with one further `s` for each identifier in place of the entry; as a number u in
-/// [0, 1) it is train below `split[0]`, validation below `split[0] + split[1]`, else test.
+/// By its number u of stream 0, see [`uniforms`], an event is train below `split[0]`, validation below
+/// `split[0] + split[1]`, else test.
 pub fn parts(
     seed: u64,
     file: u64,
@@ -30,6 +29,38 @@ pub fn parts(
     split: [f64; 3],
     identifiers: &[Data<'_>],
 ) -> Result<Vec<u8>> {
+    let part = |hash| {
+        let u = uniform(hash);
+        u8::from(u >= split[0]) + u8::from(u >= split[0] && u >= split[0] + split[1])
+    };
+    Ok(hashes(seed, file, start, events, identifiers)?.into_iter().map(part).collect())
+}
+
+/// A number in [0, 1) for each of `events` events of file number `file` from entry `start` on, in one of many streams.
+///
+/// An event is known by its entry, or by `identifiers`, of which each has a value for every event. Its hash is
+/// `s(s(s(seed) + file) + entry)`, with one further `s` for each identifier in place of the entry; in a stream other
+/// than 0 that is `s(hash + stream)`. Its upper 53 bits are the number.
+pub fn uniforms(
+    seed: u64,
+    file: u64,
+    start: u64,
+    events: usize,
+    identifiers: &[Data<'_>],
+    stream: u64,
+) -> Result<Vec<f64>> {
+    let of_stream = |hash: u64| if stream == 0 { hash } else { splitmix64(hash.wrapping_add(stream)) };
+    let hashes = hashes(seed, file, start, events, identifiers)?;
+    Ok(hashes.into_iter().map(|hash| uniform(of_stream(hash))).collect())
+}
+
+/// The upper 53 bits of a hash as a number in [0, 1).
+fn uniform(hash: u64) -> f64 {
+    (hash >> 11) as f64 * 2f64.powi(-53)
+}
+
+/// What identifies each event, as 64 bits.
+fn hashes(seed: u64, file: u64, start: u64, events: usize, identifiers: &[Data<'_>]) -> Result<Vec<u64>> {
     if let Some(identifier) = identifiers.iter().find(|identifier| identifier.len() != events) {
         return Err(Error::RowCount { found: identifier.len(), expected: events });
     }
@@ -43,11 +74,7 @@ pub fn parts(
     for identifier in identifiers {
         mix_in(&mut hashes, identifier);
     }
-    let part = |hash: u64| {
-        let u = (hash >> 11) as f64 * 2f64.powi(-53);
-        u8::from(u >= split[0]) + u8::from(u >= split[0] && u >= split[0] + split[1])
-    };
-    Ok(hashes.into_iter().map(part).collect())
+    Ok(hashes)
 }
 
 /// One more identifier in every hash: integers as 64 bits, floats as the bits of a float64.
@@ -343,6 +370,18 @@ mod tests {
         let by = |identifier| parts(21, 0, 0, 2, split, &[identifier]).unwrap();
         assert_eq!(by(Data::Int32(&narrow)), by(Data::Int64(&wide)));
         assert!(parts(21, 0, 0, 3, split, &[Data::Int64(&wide)]).is_err());
+    }
+
+    #[test]
+    fn streams_are_independent_of_each_other() {
+        let of = |stream| uniforms(21, 3, 0, 100_000, &[], stream).unwrap();
+        let (split, other) = (of(0), of(1));
+        let train = parts(21, 3, 0, 100_000, [0.5, 0.0, 0.5], &[]).unwrap();
+        assert!(train.iter().zip(&split).all(|(&part, &u)| (part == 0) == (u < 0.5)));
+        let both = split.iter().zip(&other).filter(|&(&one, &two)| one < 0.5 && two < 0.2).count();
+        assert!((both as f64 / 100_000.0 - 0.1).abs() < 0.005, "{both}");
+        assert_eq!(other[500..600], uniforms(21, 3, 500, 100, &[], 1).unwrap());
+        assert!(uniforms(21, 0, 0, 3, &[Data::Int32(&[1, 2])], 1).is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use pyo3::types::PySlice;
 
 use crate::error::{ParamsError, raise};
 use crate::input::Columns;
+use crate::scan::{Weights, slice_of};
 use crate::specs::{PySentinels, Specs, sentinels_of};
 
 /// Kind and type of every branch, by NumPy's names.
@@ -264,7 +265,7 @@ impl Formulas {
     }
 
     /// Specs of columns together with those of the new branches, of the branches that are kept; `hash` names the formulas.
-    #[pyo3(signature = (specs, columns, kept, hash, threads, entries=None))]
+    #[pyo3(signature = (specs, columns, kept, hash, threads, entries=None, weights=None))]
     #[allow(clippy::too_many_arguments)] // what Python gives by name
     fn complete<'py>(
         &self,
@@ -275,12 +276,14 @@ impl Formulas {
         hash: String,
         threads: Option<usize>,
         entries: Entries<'py>,
+        weights: Weights<'py>,
     ) -> PyResult<Specs> {
         let mut whole = specs.0.clone();
         if !self.0.defined().is_empty() {
             let columns = columns_of(columns, &self.new_reads())?;
             let table = numbered(columns.table().map_err(raise)?, &entries)?;
-            let new = py.detach(|| scan_new(&self.0, &table, threads)).map_err(raise)?;
+            let weights = slice_of(&weights)?;
+            let new = py.detach(|| scan_new(&self.0, &table, weights, threads)).map_err(raise)?;
             whole = whole.with_branches(new);
         }
         let sentinels = whole.sentinels().union(self.0.sentinels());
@@ -299,6 +302,8 @@ impl Formulas {
     ) -> PyResult<BTreeMap<&str, PyEvaluated<'py>>> {
         let columns = columns_of(columns, &self.new_reads())?;
         let table = numbered(columns.table().map_err(raise)?, &entries)?;
+        let masks = self.0.sentinels().find(&table);
+        let table = masks.hide(&table);
         let each = self.0.defined().iter().enumerate().map(|(number, defined)| {
             Ok((defined.name.as_str(), values(&columns, &self.0, number, &table, threads, py)?))
         });

@@ -11,6 +11,7 @@ mod pool;
 mod root;
 mod scan;
 mod schedule;
+mod shard;
 mod specs;
 
 #[pymodule]
@@ -20,7 +21,7 @@ mod _rust {
     #[pymodule_export]
     use crate::input::{Masked, held};
     #[pymodule_export]
-    use crate::plan::{Held, Plan, Run};
+    use crate::plan::{Held, Plan, Run, collections};
     #[pymodule_export]
     use crate::pool::default_threads;
     #[pymodule_export]
@@ -28,7 +29,9 @@ mod _rust {
     #[pymodule_export]
     use crate::scan::scan;
     #[pymodule_export]
-    use crate::schedule::{Schedule, parts, shares};
+    use crate::schedule::{Schedule, parts, shares, uniforms};
+    #[pymodule_export]
+    use crate::shard::{limit, shard};
     #[pymodule_export]
     use crate::specs::{Specs, promoted};
 }

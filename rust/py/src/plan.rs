@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use mlaas4hep_core::column::Table;
-use mlaas4hep_core::plan::{self as core, Options};
-use mlaas4hep_core::run::{BranchCounts, Output, run};
+use mlaas4hep_core::plan::{self as core, BranchOptions, Options, Rule, Tensor};
+use mlaas4hep_core::run::{BranchCounts, run};
 use mlaas4hep_core::schema::Kind;
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use crate::error::{ParamsError, raise};
 use crate::formulas::{Entries, Formulas, numbered, passed};
 use crate::input::Columns;
-use crate::output::{Buffers, check_apart};
+use crate::output::{Buffers, check_apart, output};
 use crate::specs::Specs;
 
 /// A compiled transformation; immutable.
@@ -26,11 +26,42 @@ pub(crate) struct Held(Columns);
 /// What a run made and counted.
 #[pyclass(frozen, get_all, module = "mlaas4hep._rust")]
 pub(crate) struct Run {
-    data: Py<PyAny>,
-    padding_mask: Py<PyAny>,
+    /// Values and mask of each tensor, the matrix first.
+    tensors: Vec<(Py<PyAny>, Py<PyAny>)>,
     truncated: BTreeMap<String, u64>,
     missing: BTreeMap<String, u64>,
 }
+
+/// The names of jagged columns, together those whose lists lie at the same places.
+#[pyfunction]
+pub(crate) fn collections(data: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<String>>> {
+    let columns = Columns::all(data)?;
+    let table = columns.table().map_err(raise)?;
+    let named = |group: Vec<&str>| group.into_iter().map(str::to_owned).collect();
+    Ok(table.collections().into_iter().map(named).collect())
+}
+
+/// How one branch is treated, as Python says it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Treatment {
+    normalize: String,
+    clip: Option<(f32, f32)>,
+    width: Option<u64>,
+    fill: Option<f32>,
+    wrap: bool,
+    largest: Option<String>,
+}
+
+impl Treatment {
+    fn options(self) -> mlaas4hep_core::Result<BranchOptions> {
+        let Treatment { normalize, clip, width, fill, wrap, largest } = self;
+        Ok(BranchOptions { normalize: Rule::from_name(&normalize)?, clip, width, fill, wrap, largest })
+    }
+}
+
+/// Name, shape and branches of a tensor.
+type PyTensor = (String, Vec<usize>, Vec<String>);
 
 #[pymethods]
 impl Plan {
@@ -38,11 +69,15 @@ impl Plan {
     fn new(
         specs: &Specs,
         formulas: Option<&Formulas>,
-        normalize: String,
         pad_value: f32,
-        widths: BTreeMap<String, u64>,
+        branches: BTreeMap<String, Treatment>,
+        layout: String,
+        tensors: Vec<PyTensor>,
     ) -> PyResult<Plan> {
-        let options = Options { normalize, pad_value, widths };
+        let treated = branches.into_iter().map(|(name, given)| Ok((name, given.options()?)));
+        let branches = treated.collect::<mlaas4hep_core::Result<_>>().map_err(raise)?;
+        let tensors = tensors.into_iter().map(|(name, shape, branches)| (Tensor { name, shape }, branches)).collect();
+        let options = Options { pad_value, branches, layout, tensors };
         let program = formulas.map(|formulas| formulas.0.clone()).unwrap_or_default();
         core::Plan::new(&specs.0, program, &options).map(Plan).map_err(raise)
     }
@@ -105,6 +140,23 @@ impl Plan {
         jagged.map(|branch| (branch.name.as_str(), branch.width)).collect()
     }
 
+    /// The layout's name.
+    #[getter]
+    fn layout(&self) -> &str {
+        &self.0.layout().name
+    }
+
+    /// Name, shape and branches of each tensor beside the matrix.
+    #[getter]
+    fn tensors(&self) -> Vec<PyTensor> {
+        let tensors = self.0.layout().tensors.iter().enumerate();
+        let of = |(number, tensor): (usize, &Tensor)| {
+            let branches = self.0.members(number + 1).map(|branch| branch.name.clone()).collect();
+            (tensor.name.clone(), tensor.shape.clone(), branches)
+        };
+        tensors.map(of).collect()
+    }
+
     /// Fill `out`, or new arrays, with a row for each event, or for those that `rows` places; cuts are not applied.
     /// Errors name events by
     /// their `entries`.
@@ -114,7 +166,7 @@ impl Plan {
         py: Python<'py>,
         columns: &Bound<'py, PyAny>,
         threads: Option<usize>,
-        out: Option<Bound<'py, PyAny>>,
+        out: Option<Vec<Bound<'py, PyAny>>>,
         rows: Option<PyReadonlyArray1<'py, i64>>,
     ) -> PyResult<Run> {
         let columns = Columns::of_plan(columns, &self.0)?;
@@ -138,7 +190,7 @@ impl Plan {
         held: &Held,
         start: Option<usize>,
         threads: Option<usize>,
-        out: Bound<'py, PyAny>,
+        out: Vec<Bound<'py, PyAny>>,
         rows: PyReadonlyArray1<'py, i64>,
         entries: Entries<'py>,
     ) -> PyResult<Run> {
@@ -157,34 +209,29 @@ impl Plan {
         py: Python<'py>,
         table: &Table<'_>,
         threads: Option<usize>,
-        out: Option<Bound<'py, PyAny>>,
+        out: Option<Vec<Bound<'py, PyAny>>>,
         rows: Option<PyReadonlyArray1<'py, i64>>,
     ) -> PyResult<Run> {
         let in_order = rows.is_none();
         let mut buffers = match out {
-            Some(out) => Buffers::given(&out, self.0.width())?,
-            None if in_order => Buffers::fresh(py, table.events(), self.0.width()),
+            Some(out) => Buffers::given(&out, &self.0)?,
+            None if in_order => Buffers::fresh(py, table.events(), &self.0),
             None => return Err(ParamsError::new_err("rows need out: the arrays in which they are placed")),
         };
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
-        let (height, width) = (buffers.rows(), self.0.width());
-        let (data, mask) = buffers.slices()?;
-        check_apart(data, mask, table)?;
+        let (height, slices) = buffers.slices()?;
+        check_apart(&slices, table)?;
         let counts = py.detach(|| {
-            let mut output = Output::new(data, mask, height, width)?;
+            let mut output = output(&self.0, height, slices)?;
             run(&self.0, table, &mut output, rows, threads)
         });
         let counts = counts.map_err(raise)?;
-        let (data, padding_mask) = buffers.finish(py, in_order.then(|| table.events()))?;
+        let tensors = buffers.finish(py, in_order.then(|| table.events()))?;
         let count = |of: fn(&BranchCounts) -> u64| {
             let counted = self.0.branches().iter().zip(&counts).filter(|(_, counts)| of(counts) > 0);
             counted.map(|(branch, counts)| (branch.name.clone(), of(counts))).collect()
         };
-        Ok(Run {
-            data,
-            padding_mask,
-            truncated: count(|counts| counts.truncated),
-            missing: count(|counts| counts.missing),
-        })
+        let (truncated, missing) = (count(|counts| counts.truncated), count(|counts| counts.missing));
+        Ok(Run { tensors, truncated, missing })
     }
 }

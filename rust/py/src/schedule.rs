@@ -1,4 +1,4 @@
-//! `parts`, `shares` and `Schedule`.
+//! `parts`, `uniforms`, `shares` and `Schedule`.
 
 use mlaas4hep_core::schedule as core;
 use numpy::{IntoPyArray, PyArray1, PyUntypedArray};
@@ -23,6 +23,24 @@ pub(crate) fn parts<'py>(
     let events = stop.saturating_sub(start) as usize;
     let parts = py.detach(|| core::parts(seed, file, start, events, split, &data)).map_err(raise)?;
     Ok(parts.into_pyarray(py))
+}
+
+/// A number in [0, 1) for each event from entry `start` to `stop`, in one of many streams.
+#[pyfunction]
+pub(crate) fn uniforms<'py>(
+    py: Python<'py>,
+    seed: u64,
+    file: u64,
+    start: u64,
+    stop: u64,
+    identifiers: Vec<Bound<'py, PyUntypedArray>>,
+    stream: u64,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let owned = input::identifiers(&identifiers)?;
+    let data: Vec<_> = owned.iter().map(|identifier| identifier.data()).collect();
+    let events = stop.saturating_sub(start) as usize;
+    let numbers = py.detach(|| core::uniforms(seed, file, start, events, &data, stream)).map_err(raise)?;
+    Ok(numbers.into_pyarray(py))
 }
 
 /// `wanted` events taken from files of these sizes in proportion.

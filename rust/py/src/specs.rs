@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mlaas4hep_core::schema::{DType, Kind, TypeSet};
 use mlaas4hep_core::sentinel::Sentinels;
-use mlaas4hep_core::specs::{BranchSpecs, Number, Parts};
+use mlaas4hep_core::specs::{BranchSpecs, FilePart, Number, Parts, Statistics};
 use mlaas4hep_core::{Result, specs as core};
 use pyo3::prelude::*;
 
@@ -52,10 +52,18 @@ impl Specs {
         self.0.of_kind(kind).map(|(name, _)| name).collect()
     }
 
+    fn statistics(&self) -> impl Iterator<Item = (&str, &Statistics)> {
+        self.0.branches().filter_map(|(name, branch)| Some((name, branch.statistics.as_ref()?)))
+    }
+
     fn bounds(&self, pick: impl Fn((Number, Number)) -> Number) -> BTreeMap<&str, Option<PyNumber>> {
         let bound = |branch: &BranchSpecs| Some(PyNumber::from(pick(branch.range?).promoted(branch.dtype())));
         self.0.branches().map(|(name, branch)| (name, bound(branch))).collect()
     }
+}
+
+fn fields_of(part: &FilePart) -> (&str, &str, u64, &str) {
+    (&part.fingerprint, &part.made_with, part.events, &part.specs)
 }
 
 fn wrap(specs: Result<core::Specs>) -> PyResult<Specs> {
@@ -137,6 +145,43 @@ impl Specs {
         counted.map(|(name, counts)| (name, by_key(counts).into())).collect()
     }
 
+    /// The mean of each branch with statistics.
+    #[getter]
+    fn mean(&self) -> BTreeMap<&str, Option<f64>> {
+        self.statistics().map(|(name, found)| (name, found.mean())).collect()
+    }
+
+    /// The standard deviation of each branch with statistics.
+    #[getter]
+    fn std(&self) -> BTreeMap<&str, Option<f64>> {
+        self.statistics().map(|(name, found)| (name, found.deviation())).collect()
+    }
+
+    /// A quantile of a branch's values.
+    fn quantile(&self, name: &str, q: f64) -> PyResult<Option<f64>> {
+        let branch = self.0.branch(name).map_err(raise)?;
+        Ok(branch.statistics.as_ref().and_then(|found| found.quantile(q)))
+    }
+
+    /// A quantile of a branch's lengths.
+    fn length_quantile(&self, name: &str, q: f64) -> PyResult<Option<u64>> {
+        let branch = self.0.branch(name).map_err(raise)?;
+        Ok(branch.statistics.as_ref().and_then(|found| found.length_quantile(q)))
+    }
+
+    /// How many lists of a branch there are of each length; nothing where that is not known.
+    fn lengths(&self, name: &str) -> PyResult<Option<BTreeMap<i64, u64>>> {
+        let branch = self.0.branch(name).map_err(raise)?;
+        let lengths = branch.statistics.as_ref().and_then(Statistics::lengths);
+        Ok(lengths.map(|lengths| lengths.iter().collect()))
+    }
+
+    /// Whether mean and deviation count events with weights.
+    #[getter]
+    fn weighted(&self) -> bool {
+        self.0.weighted()
+    }
+
     #[getter]
     fn files(&self) -> BTreeMap<String, u64> {
         self.0.events().0.clone()
@@ -177,6 +222,17 @@ impl Specs {
 
     fn with_bad_files(&self, bad_files: BTreeMap<String, (String, Option<u64>)>) -> Specs {
         Specs(self.0.with_bad_files(bad_files))
+    }
+
+    /// What was learned of single files: fingerprint, what else it follows from, events, and packed specs.
+    #[getter]
+    fn parts(&self) -> BTreeMap<&str, (&str, &str, u64, &str)> {
+        self.0.parts().iter().map(|(file, part)| (file.as_str(), fields_of(part))).collect()
+    }
+
+    fn with_parts(&self, parts: BTreeMap<String, (String, String, u64, String)>) -> Specs {
+        let part = |(fingerprint, made_with, events, specs)| FilePart { fingerprint, made_with, events, specs };
+        Specs(self.0.with_parts(parts.into_iter().map(|(file, given)| (file, part(given))).collect()))
     }
 
     fn __eq__(&self, other: &Specs) -> bool {

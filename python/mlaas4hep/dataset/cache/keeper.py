@@ -51,6 +51,10 @@ class Keeper:
         self._open: dict[int, Kept] = {}
         self._known: dict[int, tuple[str, dict[str, Any]]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what finds kept files again; formulas are needed only to keep more."""
+        return {**self.__dict__, "_formulas": None, "_open": {}}
+
     def open(self, file: File) -> Kept | None:
         """Return what is kept of a file; None where nothing is."""
         number = file.input.number

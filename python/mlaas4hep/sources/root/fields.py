@@ -52,13 +52,14 @@ class Field:
         """Whether this only counts what is in other branches."""
         return self.column is None and self.kind == "flat"
 
-    def branch(self, name: str) -> Branch:
-        """Return what others need to know of it."""
+    def branch(self, name: str, counter: str) -> Branch:
+        """Return what others need to know of it; ``counter`` is the branch that counts what lists there are."""
         number = "" if self.dtype is None else self.dtype.name
         why_not = self.why_not or ("counter" if self.counter else "")
         if self.kind == "other":
             return Branch(name, self.kind, number, self.typename, why_not=why_not)
-        return Branch(name, self.kind, number, self.typename, self.counter, why_not, "uproot", "RNTuple")
+        counted_by = counter if self.kind == "jagged" else ""
+        return Branch(name, self.kind, number, self.typename, self.counter, why_not, "uproot", "RNTuple", counted_by)
 
 
 def fields_of(ntuple: Any, reading: Reading) -> dict[str, Field]:

@@ -99,10 +99,14 @@ def _learn(path: str, name: str, tree: Any, reading: Reading) -> Known | KnownNT
         return learn(path, name, tree, reading)
     branches = dict(_columns(tree, reading))
     try:
-        counters = {id(counter) for branch, _ in branches.values() for counter in counters_of(branch)}
+        counters = {n: [id(one) for one in counters_of(branch)] for n, (branch, _) in branches.items()}
     except Exception as error:
         raise SourceError(f"{path}: tree {name!r} is damaged: {first_line(error)}") from error
-    described = {n: _describe(n, branch, layout, id(branch) in counters) for n, (branch, layout) in branches.items()}
+    names = {id(branch): n for n, (branch, _) in branches.items()}
+    count = {one for ones in counters.values() for one in ones}
+    described = {n: _describe(n, branch, layout, id(branch) in count) for n, (branch, layout) in branches.items()}
+    for n, ones in counters.items():
+        described[n] = replace(described[n], counted_by=next((names[one] for one in ones if one in names), ""))
     return Known(name, int(tree.num_entries), branches, described)
 
 

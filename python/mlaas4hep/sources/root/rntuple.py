@@ -54,7 +54,8 @@ def learn(path: str, name: str, ntuple: Any, reading: Reading) -> KnownNTuple:
     edges = np.cumsum([0, *(count for _, count in clusters)], dtype=np.int64)
     if edges[:-1].tolist() != [first for first, _ in clusters]:
         raise SourceError(f"{path}: RNTuple {name!r} is damaged: its clusters do not follow each other")
-    schema = {branch: field.branch(branch) for branch, field in fields.items()}
+    counters = {field.levels: branch for branch, field in fields.items() if field.counter}
+    schema = {branch: field.branch(branch, counters.get(field.levels, "")) for branch, field in fields.items()}
     return KnownNTuple(name, int(edges[-1]), ntuple, fields, schema, edges)
 
 

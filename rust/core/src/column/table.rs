@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Array, Column, Validity};
 use crate::error::{Error, Result};
+use crate::schema::Kind;
 
 /// Columns with unique names and the same number of events.
 #[derive(Clone, Debug)]
@@ -88,6 +89,18 @@ impl<'a> Table<'a> {
         self.events
     }
 
+    /// The names of jagged columns, together those whose lists lie at the same places.
+    pub fn collections(&self) -> Vec<Vec<&str>> {
+        let mut groups: Vec<Vec<&Column<'a>>> = Vec::new();
+        for column in self.columns.iter().filter(|column| column.kind() == Kind::Jagged) {
+            match groups.iter_mut().find(|group| group.first().is_some_and(|first| same_lists(first, column))) {
+                Some(group) => group.push(column),
+                None => groups.push(vec![column]),
+            }
+        }
+        groups.into_iter().map(|group| group.into_iter().map(Column::name).collect()).collect()
+    }
+
     /// The segments in order; together they hold every event once.
     pub fn segments(&self) -> Vec<Segment<'a>> {
         let mut cuts = BTreeSet::new();
@@ -112,6 +125,15 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Whether all lists of two columns lie at the same places, in as many pieces.
+fn same_lists(left: &Column<'_>, right: &Column<'_>) -> bool {
+    let same = |pair: (&Array<'_>, &Array<'_>)| match pair {
+        (Array::Jagged(left), Array::Jagged(right)) => left.same_layout(right),
+        _ => false,
+    };
+    left.pieces().len() == right.pieces().len() && left.pieces().iter().zip(right.pieces()).all(same)
+}
+
 /// The next `events` events of a column, which lie in one piece; `cursor` is the piece and the event in it.
 fn take<'a>(column: &Column<'a>, cursor: &mut (usize, usize), events: usize) -> Array<'a> {
     let (mut piece, mut start) = *cursor;
@@ -126,7 +148,6 @@ fn take<'a>(column: &Column<'a>, cursor: &mut (usize, usize), events: usize) -> 
 mod tests {
     use super::*;
     use crate::column::{Data, Values};
-    use crate::schema::Kind;
 
     fn flat<'a>(name: &'a str, pieces: &[&'a [f32]]) -> Column<'a> {
         let array =

@@ -5,7 +5,7 @@
 //! same on every CPU.
 
 /// A sum that is not carried out: high and low part, of which the low one is at most half an ulp of the high one.
-pub(super) type Double = (f64, f64);
+pub(crate) type Double = (f64, f64);
 
 #[inline(always)]
 pub(super) fn fast_two_sum(a: f64, b: f64) -> Double {
@@ -22,7 +22,7 @@ pub(super) fn two_sum(a: f64, b: f64) -> Double {
 
 /// Dekker's exact product; |a|, |b| < 2^990, |a b| > 2^-960 (or 0).
 #[inline(always)]
-pub(super) fn two_prod(a: f64, b: f64) -> Double {
+pub(crate) fn two_prod(a: f64, b: f64) -> Double {
     const S: f64 = 134_217_729.0;
     let (ca, cb) = (a * S, b * S);
     let (ah, bh) = (ca - (ca - a), cb - (cb - b));
@@ -32,7 +32,7 @@ pub(super) fn two_prod(a: f64, b: f64) -> Double {
 }
 
 #[inline(always)]
-pub(super) fn add(a: Double, b: Double) -> Double {
+pub(crate) fn add(a: Double, b: Double) -> Double {
     let (s, e) = two_sum(a.0, b.0);
     let (t, f) = two_sum(a.1, b.1);
     let (s, e) = fast_two_sum(s, e + t);
@@ -47,24 +47,24 @@ pub(super) fn add_ordered(a: Double, b: Double) -> Double {
 }
 
 #[inline(always)]
-pub(super) fn neg(a: Double) -> Double {
+pub(crate) fn neg(a: Double) -> Double {
     (-a.0, -a.1)
 }
 
 #[inline(always)]
-pub(super) fn mul(a: Double, b: Double) -> Double {
+pub(crate) fn mul(a: Double, b: Double) -> Double {
     let (p, e) = two_prod(a.0, b.0);
     fast_two_sum(p, e + (a.0 * b.1 + a.1 * b.0))
 }
 
 #[inline(always)]
-pub(super) fn mul_d(a: Double, b: f64) -> Double {
+pub(crate) fn mul_d(a: Double, b: f64) -> Double {
     let (p, e) = two_prod(a.0, b);
     fast_two_sum(p, e + a.1 * b)
 }
 
 #[inline(always)]
-pub(super) fn div(a: Double, b: Double) -> Double {
+pub(crate) fn div(a: Double, b: Double) -> Double {
     let q = a.0 / b.0;
     let (p, e) = two_prod(q, b.0);
     let r = ((a.0 - p) - e) + (a.1 - q * b.1);

@@ -23,7 +23,7 @@
 #![allow(clippy::neg_cmp_op_on_partial_ord, clippy::manual_range_contains)]
 #![allow(clippy::excessive_precision, clippy::approx_constant)]
 
-mod double;
+pub(crate) mod double;
 mod error;
 mod exponential;
 mod hyperbolic;

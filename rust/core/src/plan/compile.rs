@@ -1,41 +1,16 @@
 //! From specs to branches, steps and names of columns.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::{BranchPlan, Normalize, Source, Step};
+use super::{BranchOptions, BranchPlan, Options, Padding, Source, Step};
 use crate::error::{Error, Result};
 use crate::expr::Program;
 use crate::schema::Kind;
 use crate::specs::Specs;
 
-/// Columns that a matrix can have; beyond it a width is a mistake.
-const MAX_COLUMNS: u64 = 1 << 24;
-
-/// How specs are turned into a plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Options {
-    /// `"minmax"` or `"none"`.
-    pub normalize: String,
-    /// What stands where there is no value.
-    pub pad_value: f32,
-    /// Widths by name, in place of the largest lengths of the specs.
-    pub widths: BTreeMap<String, u64>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { normalize: "minmax".to_owned(), pad_value: 0.0, widths: BTreeMap::new() }
-    }
-}
-
 /// The branches in the order of the matrix: flat ones by name, then jagged ones by name.
 pub(super) fn branches(specs: &Specs, program: &Program, options: &Options) -> Result<Vec<BranchPlan>> {
-    let minmax = match options.normalize.as_str() {
-        "minmax" => true,
-        "none" => false,
-        found => return Err(Error::Normalize { found: found.to_owned() }),
-    };
     if !options.pad_value.is_finite() {
         let found = options.pad_value.to_string();
         return Err(Error::Argument { what: "pad_value", found, expected: "a finite float32 number" });
@@ -46,24 +21,22 @@ pub(super) fn branches(specs: &Specs, program: &Program, options: &Options) -> R
             return Err(Error::NotScanned { branch: defined.name.clone() });
         }
     }
-    for branch in options.widths.keys() {
-        if specs.branch(branch)?.kind == Kind::Flat {
-            return Err(Error::WidthOfFlat { branch: branch.clone() });
-        }
+    for (branch, given) in &options.branches {
+        given.check(branch, specs)?;
     }
-    let mut column = 0_usize;
-    let mut plans = Vec::new();
+    let (mut plans, default) = (Vec::new(), BranchOptions::default());
     for (name, branch) in specs.of_kind(Kind::Flat).chain(specs.of_kind(Kind::Jagged)) {
         let number = program.defined().iter().position(|defined| defined.name == name);
         let source = number.map_or(Source::Data, Source::Formula);
         let dtype = number.map_or(branch.dtype(), |number| program.branch_of(&program.defined()[number]).1);
-        let range = branch.range.map(|(min, max)| (min.promoted(dtype), max.promoted(dtype)));
-        let normalize = if minmax { Normalize::MinMax(range) } else { Normalize::None };
-        let width = options.widths.get(name).copied().unwrap_or(branch.width);
-        let width = usize::try_from(width).unwrap_or(usize::MAX);
-        let (name, kind) = (name.to_owned(), branch.kind);
-        plans.push(BranchPlan { name, kind, dtype, source, normalize, width, column });
-        column = column.saturating_add(width);
+        let given = options.branches.get(name).unwrap_or(&default);
+        let normalize = given.normalize.of(name, branch, dtype)?;
+        let width = usize::try_from(given.width.unwrap_or(branch.width)).unwrap_or(usize::MAX);
+        let fill = given.fill.unwrap_or(options.pad_value);
+        let padding = Padding { fill, wrap: given.wrap, largest: given.largest.clone() };
+        let (name, kind, clip) = (name.to_owned(), branch.kind, given.clip);
+        let (tensor, column) = (0, 0); // see `layout::arrange`
+        plans.push(BranchPlan { name, kind, dtype, source, normalize, clip, width, padding, tensor, column });
     }
     Ok(plans)
 }
@@ -79,9 +52,9 @@ pub(super) fn steps(program: &Program, branches: &[BranchPlan]) -> Vec<Step> {
             Source::Data => Step::Load { out: slot, branch: name, kind, dtype },
             Source::Formula(number) => Step::Define { input: program.defined()[number].slot, out: slot, number },
         };
-        let scale = Step::Scale { input: slot, out: slot + 1, normalize: branch.normalize };
-        let pad = Step::Pad { input: slot + 1, out: slot + 2, width: branch.width };
-        [first, scale, pad, Step::Store { input: slot + 2, column: branch.column }]
+        let scale = Step::Scale { input: slot, out: slot + 1, normalize: branch.normalize, clip: branch.clip };
+        let pad = Step::Pad { input: slot + 1, out: slot + 2, width: branch.width, padding: branch.padding.clone() };
+        [first, scale, pad, Step::Store { input: slot + 2, tensor: branch.tensor, column: branch.column }]
     };
     let mut steps: Vec<Step> = formulas(0..program.cut_steps).collect();
     steps.extend((0..program.selects().len()).map(|number| Step::Select { number }));
@@ -110,13 +83,9 @@ pub(super) fn with_sentinels_of_reads(program: Program, branches: &[BranchPlan])
 
 /// `name` for flat branches, `name_0 ...` for jagged ones; each must be unique.
 pub(super) fn column_names(branches: &[BranchPlan]) -> Result<Vec<String>> {
-    let columns = branches.iter().fold(0_u64, |sum, branch| sum.saturating_add(branch.width as u64));
-    if columns > MAX_COLUMNS {
-        return Err(Error::TooWide { columns, limit: MAX_COLUMNS });
-    }
     let mut owners: HashMap<String, &str> = HashMap::new();
     let mut names = Vec::new();
-    for branch in branches {
+    for branch in branches.iter().filter(|branch| branch.tensor == 0) {
         for index in 0..branch.width {
             let name = match branch.kind {
                 Kind::Flat => branch.name.clone(),

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Slot;
-use super::json::{ReadStep, Reader, WHAT, broken, load_to_json};
+use super::json::{ReadStep, WHAT, broken, load_to_json};
+use super::reader::Reader;
 use crate::error::{Error, Result};
 use crate::expr::{Constant, FormulaStep, Function, Op, Place, Program, Reduction, Relation, Select, Shape, Type};
 use crate::schema::DType;
@@ -210,7 +211,14 @@ mod tests {
             |text: &str, training| Cut { formula: text.to_owned(), name: text.to_owned(), training, ..Cut::default() };
         let (program, _) = compile(&schema, &[new], &[cut("n >= 2", false), cut("True", true)]).unwrap();
         let range = Some((Number::Float(0.0), Number::Float(2.0)));
-        let branch = |kind, dtype, width| BranchSpecs { kind, types: TypeSet::of(dtype), width, range, counts: None };
+        let branch = |kind, dtype, width| BranchSpecs {
+            kind,
+            types: TypeSet::of(dtype),
+            width,
+            range,
+            counts: None,
+            statistics: None,
+        };
         let branches: BTreeMap<String, BranchSpecs> = [
             ("a".to_owned(), branch(Kind::Flat, DType::Float64, 1)),
             ("x".to_owned(), branch(Kind::Jagged, DType::Float32, 2)),

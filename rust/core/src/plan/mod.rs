@@ -7,9 +7,13 @@
 mod compile;
 mod formula_json;
 mod json;
+pub(crate) mod layout;
+mod options;
+mod reader;
 
-pub use compile::Options;
 pub use formula_json::steps_to_json;
+pub use layout::{Layout, Tensor};
+pub use options::{BranchOptions, Options, Rule};
 
 use std::collections::HashMap;
 
@@ -43,8 +47,10 @@ pub enum Step {
         out: Slot,
         /// How.
         normalize: Normalize,
+        /// Between which numbers; nothing: any.
+        clip: Option<(f32, f32)>,
     },
-    /// Bring every list to `width` values; the first ones of longer lists stay.
+    /// Bring every list to `width` values: of longer lists some stay, shorter ones are padded.
     Pad {
         /// The value taken.
         input: Slot,
@@ -52,6 +58,8 @@ pub enum Step {
         out: Slot,
         /// Values of every event.
         width: usize,
+        /// What stands where a value is missing, and how lists become longer and shorter.
+        padding: Padding,
     },
     /// Compute a value; its number is that of the step in the program.
     Formula {
@@ -72,11 +80,13 @@ pub enum Step {
         /// The program's new branch of this number.
         number: usize,
     },
-    /// Write the value into the matrix.
+    /// Write the value into the matrix or another tensor.
     Store {
         /// The value taken.
         input: Slot,
-        /// First column of the matrix that it fills.
+        /// The number of the tensor: 0 for the matrix, 1 for the first one of the layout.
+        tensor: usize,
+        /// First column that it fills of the tensor's rows.
         column: usize,
     },
 }
@@ -95,8 +105,24 @@ pub enum Source {
 pub enum Normalize {
     /// `(x - min) * (1 / (max - min))`; a branch without finite values has no range and is constant.
     MinMax(Option<(Number, Number)>),
+    /// `(x - center) * (1 / scale)`: mean and standard deviation. A branch without finite values has neither, and is
+    /// constant.
+    Standard(Option<(f64, f64)>),
+    /// The same with the median and the range of the quantiles from 16 to 84 %.
+    Robust(Option<(f64, f64)>),
     /// As they stand.
     None,
+}
+
+/// What stands where there is no value, and which values stay where there are too many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Padding {
+    /// What stands where a value is missing.
+    pub fill: f32,
+    /// Whether lists are repeated until there are enough values, instead of the pad value.
+    pub wrap: bool,
+    /// The jagged branch whose largest values say which entries stay of a list that is too long; nothing: the first.
+    pub largest: Option<String>,
 }
 
 /// What a plan does with one branch: its four steps side by side.
@@ -112,9 +138,15 @@ pub struct BranchPlan {
     pub source: Source,
     /// How they are normalised.
     pub normalize: Normalize,
-    /// Columns of the matrix; 1 for a flat branch.
+    /// Between which numbers they are clipped then.
+    pub clip: Option<(f32, f32)>,
+    /// Columns that it fills; 1 for a flat branch.
     pub width: usize,
-    /// First column of the matrix.
+    /// How lists are brought to the width.
+    pub padding: Padding,
+    /// The tensor that it is part of: 0 for the matrix.
+    pub tensor: usize,
+    /// First column that it fills of the tensor's rows.
     pub column: usize,
 }
 
@@ -128,6 +160,7 @@ pub struct Plan {
     /// The position of each of them.
     positions: HashMap<String, usize>,
     names: Vec<String>,
+    layout: Layout,
     pad_value: f32,
     json: String,
     hash: String,
@@ -136,19 +169,22 @@ pub struct Plan {
 impl Plan {
     /// Compile specs, and the formulas and cuts of `program`, with which the specs were made.
     pub fn new(specs: &Specs, program: Program, options: &Options) -> Result<Plan> {
-        let branches = compile::branches(specs, &program, options)?;
+        let mut branches = compile::branches(specs, &program, options)?;
+        let layout = layout::arrange(&mut branches, options)?;
         let program = program.with_sentinels(specs.sentinels().clone());
-        Plan::of_branches(program, branches, options.pad_value)
+        Plan::of_branches(program, branches, layout, options.pad_value)
     }
 
-    fn of_branches(program: Program, branches: Vec<BranchPlan>, pad_value: f32) -> Result<Plan> {
+    fn of_branches(program: Program, branches: Vec<BranchPlan>, layout: Layout, pad_value: f32) -> Result<Plan> {
+        layout::check(&branches, &layout)?;
         let program = compile::with_sentinels_of_reads(program, &branches);
         let names = compile::column_names(&branches)?;
-        let json = json::write(&program, &compile::steps(&program, &branches), &names, pad_value);
+        let steps = compile::steps(&program, &branches);
+        let json = json::write(&program, &steps, &names, &layout, pad_value);
         let hash = json::hash(&json);
         let reads = compile::reads(&program, &branches);
         let positions = reads.iter().enumerate().map(|(at, branch)| (branch.clone(), at)).collect();
-        Ok(Plan { program, branches, reads, positions, names, pad_value, json, hash })
+        Ok(Plan { program, branches, reads, positions, names, layout, pad_value, json, hash })
     }
 
     /// The same for data that passed the cuts and in which the new branches are: these are loaded instead of computed.
@@ -164,7 +200,7 @@ impl Plan {
         let read = json::read(text)?;
         let (program, branches) = json::link(read.formulas, &read.steps)?;
         let program = program.with_sentinels(read.sentinels);
-        let plan = Plan::of_branches(program, branches, read.pad_value)?;
+        let plan = Plan::of_branches(program, branches, read.layout, read.pad_value)?;
         if plan.names == read.names { Ok(plan) } else { Err(json::wrong_names(&read.names)) }
     }
 
@@ -202,6 +238,16 @@ impl Plan {
     /// The position of the branch of that name among those that are read.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.positions.get(name).copied()
+    }
+
+    /// What is made beside the matrix.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The branches of a tensor, in the order of its columns; tensor 0 is the matrix.
+    pub fn members(&self, tensor: usize) -> impl Iterator<Item = &BranchPlan> {
+        layout::members(&self.branches, tensor).into_iter().filter_map(|index| self.branches.get(index))
     }
 
     /// Names of the matrix's columns.

@@ -15,7 +15,7 @@ use super::normalize::{self, Region};
 use super::output::Rows;
 use super::row::{self, Layout, List};
 use super::stage::{Stage, settle};
-use super::{BranchCounts, Job};
+use super::{BranchCounts, Job, keep};
 use crate::column::{Array, Lists};
 use crate::plan::{BranchPlan, Source};
 
@@ -45,11 +45,12 @@ struct RowScratch {
     groups: Groups,
     layout: Layout,
     stage: Stage,
+    keep: keep::Scratch,
 }
 
 /// The lists of a block: branches whose lists lie at the same places are one group.
 #[derive(Default)]
-struct Groups {
+pub(super) struct Groups {
     /// The group of each branch; nothing for a flat one.
     of_branch: Vec<Option<usize>>,
     /// The first branch of each group.
@@ -99,6 +100,16 @@ impl Groups {
     fn of(&self, group: usize, events: usize) -> &[List] {
         &self.lists[group * events..(group + 1) * events]
     }
+
+    /// The lists of a branch, of which there are as many as events; nothing for a flat one.
+    pub(super) fn lists_of(&self, branch: usize, events: usize) -> Option<&[List]> {
+        self.of_branch[branch].map(|group| self.of(group, events))
+    }
+
+    /// The length of a branch's longest list.
+    pub(super) fn longest_of(&self, branch: usize) -> usize {
+        self.of_branch[branch].map_or(0, |group| self.longest[group])
+    }
 }
 
 impl Block<'_, '_> {
@@ -118,27 +129,49 @@ impl Block<'_, '_> {
 
     /// Normalise the block's columns and write its rows; `counts` has an entry for each branch of the plan.
     #[inline(always)]
-    pub(super) fn run(&mut self, job: &Job<'_>, scratch: &mut Scratch, counts: &mut [BranchCounts]) {
+    pub(super) fn run(
+        &mut self,
+        job: &Job<'_>,
+        scratch: &mut Scratch,
+        counts: &mut [BranchCounts],
+    ) -> Result<(), Failure> {
         let mut loaded = self.arrays.iter();
+        let branches = job.plan.branches();
         let of_branch = |branch: &BranchPlan| match branch.source {
             Source::Data => loaded.next().copied(),
             Source::Formula(number) => scratch.columns.array(job.plan.program(), number).ok(),
         };
-        let arrays: Vec<Array<'_>> = job.plan.branches().iter().filter_map(of_branch).collect();
+        let arrays: Vec<Array<'_>> = branches.iter().filter_map(of_branch).collect();
         let scratch = &mut scratch.rows;
         scratch.groups.find(&arrays);
-        Self::normalize(&arrays, job, scratch);
-        scratch.layout.arrange(job.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
-        if scratch.regions.iter().any(|region| region.missing) {
-            scratch.normal.complete_flags(&scratch.regions);
-            self.write_rows::<true>(job, scratch);
-        } else {
-            self.write_rows::<false>(job, scratch);
+        for (number, rule) in job.rules.iter().enumerate() {
+            let named = |(event, error)| job.failure(number, self.first + event, error);
+            rule.check(branches, &scratch.groups, &self.rows).map_err(named)?;
         }
-        for (index, (branch, counts)) in job.plan.branches().iter().zip(counts).enumerate() {
+        Self::normalize(&arrays, job, scratch);
+        for (index, (branch, counts)) in branches.iter().zip(counts).enumerate() {
             counts.truncated += self.count_truncated(branch, index, scratch);
             counts.missing += self.count_missing(&arrays[index], index, scratch);
         }
+        let missing = scratch.regions.iter().any(|region| region.missing);
+        if missing {
+            scratch.normal.complete_flags(&scratch.regions);
+        }
+        for keep in &job.keeps {
+            let RowScratch { groups, regions, normal, keep: places, .. } = scratch;
+            keep.apply((&arrays, branches), (groups, &self.rows), (regions, normal, missing), places);
+        }
+        for (tensor, members) in job.members.iter().enumerate().filter(|(_, members)| !members.is_empty()) {
+            scratch.layout.arrange(members, branches, &scratch.groups.of_branch, &scratch.regions);
+            match (missing, tensor) {
+                (true, 0) => self.write_rows::<true, false>(tensor, job, scratch),
+                (false, 0) => self.write_rows::<false, false>(tensor, job, scratch),
+                (true, _) => self.write_rows::<true, true>(tensor, job, scratch),
+                (false, _) => self.write_rows::<false, true>(tensor, job, scratch),
+            }
+        }
+        settle();
+        Ok(())
     }
 
     /// Fill every branch's region of the scratch.
@@ -152,15 +185,24 @@ impl Block<'_, '_> {
                 Array::Flat(values) => *values,
                 Array::Jagged(lists) => lists.inside(),
             };
-            scratch.regions.push(scratch.normal.add(&values, branch.dtype, scale, job.plan.pad_value()));
+            scratch.regions.push(scratch.normal.add(&values, branch, scale));
         }
     }
 
-    /// Write the rows of the block's events, by way of the stage.
+    /// Write the rows of the block's events in one tensor, by way of the stage; its branches may share their mask.
     #[inline(always)]
     #[allow(unsafe_code)]
-    fn write_rows<const MISSING: bool>(&mut self, job: &Job<'_>, scratch: &mut RowScratch) {
+    fn write_rows<const MISSING: bool, const SHARED: bool>(
+        &mut self,
+        tensor: usize,
+        job: &Job<'_>,
+        scratch: &mut RowScratch,
+    ) {
         let events = self.rows.events();
+        let (width, mask_width) = self.rows.width(tensor);
+        if width == 0 {
+            return;
+        }
         let rows = row::Rows {
             layout: &scratch.layout,
             values: scratch.normal.values(),
@@ -169,18 +211,30 @@ impl Block<'_, '_> {
             events,
             pad: job.plan.pad_value(),
         };
-        let slots = scratch.stage.arrange(job.plan.width());
+        let slots = scratch.stage.arrange((width, mask_width));
+        self.rows.expect_first(tensor, slots);
         for first in (0..events).step_by(slots) {
             let count = slots.min(events - first);
             for slot in (0..count).filter(|slot| self.rows.has(first + slot)) {
                 let (data, mask) = scratch.stage.row(slot);
                 // SAFETY: the layout was arranged from the regions, which hold every value of the block and LANES more;
-                // a list lies inside its region; and the stage has room for this row and LANES more.
-                unsafe { rows.write::<MISSING>(first + slot, data, mask) };
+                // a list lies inside its region, and those of a shared mask have equal lengths by the rules; and the
+                // stage has room for this row and LANES more.
+                unsafe {
+                    if SHARED {
+                        rows.write_shared::<MISSING>(first + slot, data, mask, mask_width);
+                    } else {
+                        rows.write::<MISSING>(first + slot, data, mask);
+                    }
+                }
+                for wrapped in &job.wrapped[tensor] {
+                    let lists = scratch.groups.lists_of(wrapped.branch, events);
+                    let length = lists.map_or(0, |lists| lists[first + slot].length);
+                    wrapped.repeat(scratch.stage.values(slot), length);
+                }
             }
-            self.rows.put(first, count, &mut scratch.stage);
+            self.rows.put(tensor, first, count, &mut scratch.stage);
         }
-        settle();
     }
 
     /// How many values of the written events found no place in their row.

@@ -211,12 +211,12 @@ impl<'o> Region<'o> {
     }
 }
 
-/// Call `each` with the number and a block of every new branch, on what its thread keeps; returns what threads kept.
+/// Call `each` with the number, the first event and a block of every new branch, on what its thread keeps; returns what threads kept.
 pub(crate) fn each_new<K: Default + Send>(
     program: &Program,
     table: &Table<'_>,
     threads: Option<usize>,
-    each: impl Fn(&mut K, usize, Array<'_>) + Sync,
+    each: impl Fn(&mut K, usize, usize, Array<'_>) + Sync,
 ) -> Result<Vec<K>> {
     let formulas = Formulas::bind(program, program.for_defined(), table)?;
     let segments = table.segments();
@@ -231,7 +231,7 @@ pub(crate) fn each_new<K: Default + Send>(
                 columns.fill(program, machine, &events);
                 for number in 0..program.defined().len() {
                     if let Ok(array) = columns.array(program, number) {
-                        each(kept, number, array);
+                        each(kept, number, piece.first, array);
                     }
                 }
             }

@@ -8,12 +8,15 @@ mod blocks;
 mod convert;
 mod evaluate;
 pub(crate) mod formula;
+mod keep;
+mod lengths;
 mod normalize;
 mod output;
 mod row;
 mod scale;
 mod select;
 mod stage;
+mod wrap;
 
 pub(crate) use evaluate::each_new;
 pub use evaluate::{Evaluation, Out};
@@ -22,13 +25,16 @@ pub use select::{Passed, select};
 
 use crate::column::Table;
 use crate::error::{Error, Result};
-use crate::plan::{BranchPlan, Plan, Source};
+use crate::plan::{BranchPlan, Plan, Source, layout};
 use crate::pool;
 use crate::simd::{Work, fastest};
 use block::{Block, Scratch};
 use blocks::{Limits, blocks};
 use formula::{Failure, Formulas, collected};
+use keep::Keep;
+use lengths::Rule;
 use scale::Scale;
+use wrap::Wrapped;
 
 /// A block's scratch stays in the cache.
 const LIMITS: Limits = Limits { events: 512, values: 1 << 18 };
@@ -49,6 +55,13 @@ struct Job<'p> {
     columns: Vec<usize>,
     formulas: Option<Formulas<'p>>,
     scales: Vec<Scale>,
+    /// The branches of each tensor, those of the matrix first, in the order of their columns, and which repeat lists.
+    members: Vec<Vec<usize>>,
+    wrapped: Vec<Vec<Wrapped>>,
+    rules: Vec<Rule>,
+    keeps: Vec<Keep>,
+    /// The numbers of the table's events, by which errors name them.
+    numbers: Option<&'p [i64]>,
 }
 
 impl<'p> Job<'p> {
@@ -61,7 +74,20 @@ impl<'p> Job<'p> {
         };
         columns.extend(formulas.iter().flat_map(|formulas| &formulas.columns));
         let scales = plan.branches().iter().map(|branch| Scale::new(branch.normalize, branch.dtype)).collect();
-        Ok(Job { plan, columns, formulas, scales })
+        let tensors = 0..=plan.layout().tensors.len();
+        let members: Vec<_> = tensors.map(|tensor| layout::members(plan.branches(), tensor)).collect();
+        let wrapped = members.iter().map(|members| wrap::wrapped(plan.branches(), members)).collect();
+        let (rules, keeps) = (lengths::rules(plan), keep::keeps(plan.branches()));
+        Ok(Job { plan, columns, formulas, scales, members, wrapped, rules, keeps, numbers: table.numbers() })
+    }
+
+    /// An event of the table that does not fit one of the rules, under its own number.
+    fn failure(&self, rule: usize, event: usize, mut error: Error) -> Failure {
+        let number = self.numbers.and_then(|numbers| numbers.get(event)).map_or(event, |&number| number as usize);
+        if let Error::Unequal { event, .. } | Error::Pixels { event, .. } = &mut error {
+            *event = number;
+        }
+        Failure::behind_formulas(self.plan.program(), rule, event, error)
     }
 }
 
@@ -83,10 +109,7 @@ pub fn run(
         None => Placement::in_order(table.events(), output.rows())?,
         Some(rows) => Placement::mapped(rows, table.events(), output.rows())?,
     };
-    if output.width() != plan.width() {
-        let (found, expected) = (output.width(), plan.width().to_string());
-        return Err(Error::OutShape { what: "the matrix", found, unit: "columns", expected });
-    }
+    check_widths(plan, output)?;
     let segments = table.segments();
     let mut deal = output.deal(placement);
     let blocks = segments.iter().flat_map(|segment| blocks(&job.columns, segment, LIMITS)).map(|piece| {
@@ -97,10 +120,11 @@ pub fn run(
     let fresh = || (Scratch::default(), none(), None::<Failure>);
     let many = table.events() > LIMITS.events;
     let done = pool::share(threads, many, blocks, fresh, |(scratch, counts, failure), mut block| {
-        match block.compute(&job, scratch) {
+        let done = match block.compute(&job, scratch) {
             Ok(()) => fastest(BlockRun { block: &mut block, job: &job, scratch, counts }),
-            Err(found) => *failure = Some(found.first(failure.take())),
-        }
+            failed => failed,
+        };
+        *failure = done.err().map(|found| found.first(failure.take())).or(failure.take());
     })?;
     let parts = collected(done.into_iter().map(|(_, counts, failure)| (counts, failure)))?;
     Ok(parts.into_iter().fold(none(), add))
@@ -115,12 +139,24 @@ struct BlockRun<'r, 'o, 'a> {
 }
 
 impl Work for BlockRun<'_, '_, '_> {
-    type Output = ();
+    type Output = std::result::Result<(), Failure>;
 
     #[inline(always)]
-    fn work(self) {
-        self.block.run(self.job, self.scratch, self.counts);
+    fn work(self) -> Self::Output {
+        self.block.run(self.job, self.scratch, self.counts)
     }
+}
+
+/// Refuse an output that has not the rows of the matrix, and of the other tensors.
+fn check_widths(plan: &Plan, output: &Output<'_>) -> Result<()> {
+    let tensors = plan.layout().tensors.iter().map(|tensor| (tensor.size(), tensor.mask_size()));
+    let expected: Vec<_> = std::iter::once((plan.width(), plan.width())).chain(tensors).collect();
+    let found: Vec<_> = output.widths().collect();
+    let differs = |at: &usize| found.get(*at) != expected.get(*at);
+    let Some(at) = (0..found.len().max(expected.len())).find(differs) else { return Ok(()) };
+    let what = if at == 0 { "the matrix" } else { "a tensor" };
+    let expected = expected.get(at).map_or(0, |widths| widths.0).to_string();
+    Err(Error::OutShape { what, found: found.get(at).map_or(0, |widths| widths.0), unit: "columns", expected })
 }
 
 fn add(mut sum: Vec<BranchCounts>, part: Vec<BranchCounts>) -> Vec<BranchCounts> {
@@ -154,7 +190,7 @@ mod tests {
     use super::*;
     use crate::column::{Array, Column, Data, Lists, Offsets, Validity, Values};
     use crate::expr::Program;
-    use crate::plan::Options;
+    use crate::plan::{BranchOptions, Options};
     use crate::scan::scan;
     use crate::schema::Kind;
     use crate::sentinel::Sentinels;
@@ -181,10 +217,14 @@ mod tests {
         Table::new(vec![Column::new("pt", Kind::Jagged, pieces).unwrap(), met]).unwrap()
     }
 
+    fn of_width(width: u64) -> Options {
+        let pt = BranchOptions { width: Some(width), ..BranchOptions::default() };
+        Options { branches: [("pt".to_owned(), pt)].into(), ..Options::default() }
+    }
+
     fn plan(width: u64) -> Plan {
-        let widths = [("pt".to_owned(), width)].into();
-        let options = Options { pad_value: -9.0, widths, ..Options::default() };
-        Plan::new(&scan(&table(), &Sentinels::default(), Some(1)).unwrap(), Program::default(), &options).unwrap()
+        let options = Options { pad_value: -9.0, ..of_width(width) };
+        Plan::new(&scan(&table(), &Sentinels::default(), None, Some(1)).unwrap(), Program::default(), &options).unwrap()
     }
 
     /// Matrix and mask of four rows, which hold 7 where nothing was written, and the counts of met and pt.
@@ -241,9 +281,8 @@ mod tests {
             let table = Table::new(columns).unwrap();
             let both = [false, true].map(|base| {
                 ONLY_BASE.set(base);
-                let specs = scan(&table, &Sentinels::default(), Some(1)).unwrap();
-                let options = Options { widths: [("pt".to_owned(), width)].into(), ..Options::default() };
-                let plan = Plan::new(&specs, Program::default(), &options).unwrap();
+                let specs = scan(&table, &Sentinels::default(), None, Some(1)).unwrap();
+                let plan = Plan::new(&specs, Program::default(), &of_width(width)).unwrap();
                 let (mut data, mut mask) = (vec![7.0; events.len() * plan.width()], vec![7; events.len() * plan.width()]);
                 let mut output = Output::new(&mut data, &mut mask, events.len(), plan.width()).unwrap();
                 let counts = run(&plan, &table, &mut output, None, Some(1)).unwrap();

@@ -4,6 +4,7 @@ use super::convert::{Convert, Converted, convert, has_missing, truth};
 use super::row::LANES;
 use super::scale::{Real, Scale};
 use crate::column::{Values, with_numbers};
+use crate::plan::BranchPlan;
 use crate::schema::DType;
 
 /// Normalised values of several branches, one region each, and buffers to make them; reused from block to block.
@@ -55,9 +56,11 @@ impl Scratch {
         }
     }
 
-    /// Convert `values` to `dtype`, normalise them, put `pad` where one is missing, and keep them in a new region.
+    /// Convert the values of a branch to its type, normalise and clip them, put its `fill` where one is missing, and keep
+    /// them in a new region.
     #[inline(always)]
-    pub(super) fn add(&mut self, values: &Values<'_>, dtype: DType, scale: &Scale, pad: f32) -> Region {
+    pub(super) fn add(&mut self, values: &Values<'_>, branch: &BranchPlan, scale: &Scale) -> Region {
+        let (dtype, pad) = (branch.dtype, branch.padding.fill);
         // Regions of equal size would begin in the same few places of the first-level cache, and drive each other out.
         let start = self.used;
         self.used += values.len() + GAP;
@@ -77,11 +80,25 @@ impl Scratch {
             DType::Float32 => self.typed::<f32>(values, scale, pad, start),
             DType::Float64 => self.typed::<f64>(values, scale, pad, start),
         };
+        if let Some((lower, upper)) = branch.clip {
+            clip(&mut self.values[start..start + values.len()], lower, upper);
+        }
         let missing = missing || !values.validity().all_valid();
         if missing {
             self.flag(values, dtype, pad, start);
         }
         Region { start, len: values.len(), missing }
+    }
+
+    /// Of one list in a region let only the entries at these places stay, which ascend: they move to the front. With
+    /// `flags` their flags do, too.
+    pub(super) fn keep(&mut self, start: usize, places: &[usize], flags: bool) {
+        for (to, from) in places.iter().enumerate() {
+            self.values[start + to] = self.values[start + from];
+            if flags {
+                self.flags[start + to] = self.flags[start + from];
+            }
+        }
     }
 
     /// Values that the plan takes as numbers of `T`; tells whether one is not finite.
@@ -122,5 +139,14 @@ impl Scratch {
         for (value, &flag) in self.values[start..stop].iter_mut().zip(flags.iter()) {
             *value = if flag != 0 { pad } else { *value };
         }
+    }
+}
+
+/// What lies outside goes to the nearest limit.
+#[inline(always)]
+fn clip(values: &mut [f32], lower: f32, upper: f32) {
+    for value in values {
+        let raised = if *value < lower { lower } else { *value };
+        *value = if raised > upper { upper } else { raised };
     }
 }

@@ -7,29 +7,56 @@
 
 use std::marker::PhantomData;
 
-use super::stage::{STREAM_FROM, Stage};
+use super::stage::{LINE, STREAM_FROM, Stage};
 use crate::error::{Error, Result};
 
-/// A matrix and a mask of `rows` rows and `width` columns each; the mask's bytes are 1 for padding and 0 for values.
+/// Values of a row from which on rows that are scattered go past the caches: of shorter ones most lines are not whole.
+const SCATTERED: usize = 128;
+
+/// What a plan makes, as `rows` rows each: the matrix with its mask, and other tensors with theirs. The bytes of masks
+/// are 1 for padding and 0 for values.
 pub struct Output<'a> {
+    targets: Vec<Target>,
+    rows: usize,
+    buffers: PhantomData<(&'a mut [f32], &'a mut [u8])>,
+}
+
+/// Values and mask of one tensor, rows of so many values each.
+#[derive(Clone, Copy)]
+struct Target {
     data: *mut f32,
     mask: *mut u8,
-    rows: usize,
     width: usize,
-    buffers: PhantomData<(&'a mut [f32], &'a mut [u8])>,
+    mask_width: usize,
 }
 
 impl<'a> Output<'a> {
     /// Fill these buffers, in C order, with rows of `width` columns. Both must hold the same whole number of rows.
     pub fn new(data: &'a mut [f32], mask: &'a mut [u8], rows: usize, width: usize) -> Result<Output<'a>> {
-        let needed = rows.saturating_mul(width);
-        for (what, found) in [("the matrix", data.len()), ("the padding mask", mask.len())] {
-            if found != needed {
-                let expected = format!("{rows} rows of {width} columns");
+        let output = Output { targets: Vec::new(), rows, buffers: PhantomData };
+        output.add("the matrix", "the padding mask", (data, width), (mask, width))
+    }
+
+    /// Fill these, too, with a tensor of the plan's layout: rows of so many values.
+    pub fn with(self, data: (&'a mut [f32], usize), mask: (&'a mut [u8], usize)) -> Result<Output<'a>> {
+        self.add("a tensor", "its mask", data, mask)
+    }
+
+    fn add(
+        mut self,
+        what: &'static str,
+        what_mask: &'static str,
+        (data, width): (&'a mut [f32], usize),
+        (mask, mask_width): (&'a mut [u8], usize),
+    ) -> Result<Output<'a>> {
+        for (what, found, width) in [(what, data.len(), width), (what_mask, mask.len(), mask_width)] {
+            if found != self.rows.saturating_mul(width) {
+                let expected = format!("{} rows of {width} columns", self.rows);
                 return Err(Error::OutShape { what, found, unit: "values", expected });
             }
         }
-        Ok(Output { data: data.as_mut_ptr(), mask: mask.as_mut_ptr(), rows, width, buffers: PhantomData })
+        self.targets.push(Target { data: data.as_mut_ptr(), mask: mask.as_mut_ptr(), width, mask_width });
+        Ok(self)
     }
 
     /// Number of rows.
@@ -37,16 +64,16 @@ impl<'a> Output<'a> {
         self.rows
     }
 
-    /// Number of columns.
-    pub fn width(&self) -> usize {
-        self.width
+    /// The values of a row of each tensor and of its mask, those of the matrix first.
+    pub fn widths(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.targets.iter().map(|target| (target.width, target.mask_width))
     }
 
     /// Hand out the rows of consecutive events.
     pub(super) fn deal<'p>(&'p mut self, placement: Placement<'p>) -> Deal<'p> {
-        let past = self.rows * self.width * (size_of::<f32>() + 1) >= STREAM_FROM;
-        let (data, mask, rows, width) = (self.data, self.mask, self.rows, self.width);
-        Deal(Rows { data, mask, rows, width, past, placement, first: 0, events: 0, buffers: PhantomData })
+        let bytes = self.widths().map(|(width, mask_width)| width * size_of::<f32>() + mask_width).sum::<usize>();
+        let (past, targets, rows) = (self.rows * bytes >= STREAM_FROM, &self.targets[..], self.rows);
+        Deal(Rows { targets, rows, past, placement, first: 0, events: 0 })
     }
 }
 
@@ -56,24 +83,21 @@ pub(super) struct Deal<'a>(Rows<'a>);
 impl<'a> Deal<'a> {
     /// The rows of the next `events` events.
     pub(super) fn next(&mut self, events: usize) -> Rows<'a> {
-        let Rows { data, mask, rows, width, past, placement, first, .. } = self.0;
+        let Rows { targets, rows, past, placement, first, .. } = self.0;
         self.0.first += events;
-        Rows { data, mask, rows, width, past, placement, first, events, buffers: PhantomData }
+        Rows { targets, rows, past, placement, first, events }
     }
 }
 
 /// The rows that some consecutive events go to, which nobody else has.
 pub(super) struct Rows<'a> {
-    data: *mut f32,
-    mask: *mut u8,
+    targets: &'a [Target],
     rows: usize,
-    width: usize,
     /// Whether to write past the caches.
     past: bool,
     placement: Placement<'a>,
     first: usize,
     events: usize,
-    buffers: PhantomData<(&'a mut [f32], &'a mut [u8])>,
 }
 
 // SAFETY: Rows stands for exclusive borrows of plain numbers: `Deal` gives every event to one Rows only, and a
@@ -97,17 +121,26 @@ impl Rows<'_> {
         matches!(self.placement, Placement::Consecutive(_))
     }
 
-    /// Send the first `count` rows of a stage to the rows of the events from `event` on, which must be that many;
-    /// those of events that are left out are skipped. Batches come in order.
+    /// How many values a row of a tensor has, and of its mask.
+    pub(super) fn width(&self, tensor: usize) -> (usize, usize) {
+        (self.targets[tensor].width, self.targets[tensor].mask_width)
+    }
+
+    /// Send the first `count` rows of a stage to the rows of a tensor, for the events from `event` on, which must be that
+    /// many; those of events that are left out are skipped. Batches of a tensor come in order, all before the next one's.
     #[inline(always)]
-    pub(super) fn put(&mut self, event: usize, count: usize, stage: &mut Stage) {
+    pub(super) fn put(&mut self, tensor: usize, event: usize, count: usize, stage: &mut Stage) {
         let first = self.first + event;
+        let Target { data, mask, width, mask_width } = self.targets[tensor];
+        let past = self.past && (width >= SCATTERED || self.has_all());
         let mut send = |slot: usize, row: usize, count: usize, last: bool| {
             assert!(row + count <= self.rows, "rows are inside the output");
-            let start = row * self.width;
-            // SAFETY: `Output::new` saw buffers of rows * width values, borrowed as long as these Rows, and the rows
+            // SAFETY: `Output::add` saw buffers of rows * width values, borrowed as long as these Rows, and the rows
             // belong to events of these Rows. What a stage keeps belongs to the batch before, right before these.
-            unsafe { stage.send((slot, count), self.data.add(start), self.mask.add(start), self.past, last) };
+            unsafe {
+                let (data, mask) = (data.add(row * width), mask.add(row * mask_width));
+                stage.send((slot, count), data, mask, past, last);
+            }
         };
         match self.placement {
             Placement::Consecutive(begin) => send(0, begin + first, count, event + count == self.events),
@@ -117,18 +150,31 @@ impl Rows<'_> {
                         send(slot, row, 1, true);
                     }
                 }
-                self.expect(first + count, count.min(self.events - event - count));
+                self.expect(tensor, first + count, count.min(self.events - event - count));
             }
         }
     }
 
-    /// Ask for the lines in which rows of later events begin and end, which are not written whole, and so must be read.
+    /// Ask for the lines of the rows of the first `count` events, before they are put.
     #[inline(always)]
-    fn expect(&self, first: usize, count: usize) {
+    pub(super) fn expect_first(&self, tensor: usize, count: usize) {
+        if !self.has_all() {
+            self.expect(tensor, self.first, count.min(self.events));
+        }
+    }
+
+    /// Ask for the lines of rows of later events that are not written whole, and so must be read: those in which a row
+    /// begins and ends, of a short one all.
+    #[inline(always)]
+    fn expect(&self, tensor: usize, first: usize, count: usize) {
+        let Target { data, mask, width, mask_width } = self.targets[tensor];
         for row in (first..first + count).filter_map(|event| self.placement.row(event)) {
-            for edge in [row * self.width, (row + 1) * self.width - 1] {
-                prefetch(self.data.wrapping_add(edge));
-                prefetch(self.mask.wrapping_add(edge));
+            let step = if width < SCATTERED { LINE / size_of::<f32>() } else { width };
+            for at in (0..width).step_by(step).chain([width - 1]) {
+                prefetch(data.wrapping_add(row * width + at));
+            }
+            for edge in [0, 1] {
+                prefetch(mask.wrapping_add((row + edge) * mask_width).wrapping_sub(edge));
             }
         }
     }

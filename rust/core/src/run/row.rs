@@ -85,13 +85,21 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Arrange branches whose values lie in `regions`; `groups` has the group of lists of each jagged one.
-    pub(super) fn arrange(&mut self, branches: &[BranchPlan], groups: &[Option<usize>], regions: &[Region]) {
+    /// Arrange the branches of one tensor, which are these `members`, and whose values lie in `regions`; `groups` has the
+    /// group of lists of each jagged one.
+    pub(super) fn arrange(
+        &mut self,
+        members: &[usize],
+        branches: &[BranchPlan],
+        groups: &[Option<usize>],
+        regions: &[Region],
+    ) {
         self.flat.clear();
         self.runs.clear();
         self.sources.clear();
-        for ((branch, group), region) in branches.iter().zip(groups).zip(regions) {
-            let Some(group) = *group else {
+        for &member in members {
+            let (branch, region) = (&branches[member], &regions[member]);
+            let Some(group) = groups[member] else {
                 self.flat.push(region.start);
                 continue;
             };
@@ -133,16 +141,9 @@ impl Rows<'_> {
         unsafe { self.write_flat::<MISSING>(event, data, mask) };
         let mut to = Place { data, mask }.behind(self.layout.flat.len());
         for run in &self.layout.runs {
-            // SAFETY: there is a list for each group and event, and a run's branches are in the layout.
-            let (list, sources) = unsafe {
-                let list = *self.lists.get_unchecked(run.group * self.events + event);
-                (list, self.layout.sources.get_unchecked(run.first..run.stop))
-            };
-            let from = Source {
-                values: self.values.as_ptr().wrapping_add(list.start),
-                flags: self.flags.as_ptr().wrapping_add(list.start),
-            };
-            let length = run.width.min(list.length);
+            // SAFETY: by the caller; a run's branches are in the layout.
+            let ((from, length), sources) =
+                unsafe { (self.list(run, event), self.layout.sources.get_unchecked(run.first..run.stop)) };
             let select = Select::new(length.min(LANES), self.pad);
             for &source in sources {
                 // SAFETY: eight values can be read from the start of a list, and written from inside the row. What a
@@ -154,6 +155,94 @@ impl Rows<'_> {
                     }
                 }
                 to = to.behind(run.width);
+            }
+        }
+    }
+
+    /// Write the row of `event` of a tensor whose branches share a mask of `size` places: those are marked that are
+    /// padding, or where every branch misses its value.
+    ///
+    /// # Safety
+    /// As for `write`, with room for `size` places of the mask and [`LANES`] more; lists of all branches are as long as
+    /// each other, and as wide as the mask.
+    #[inline(always)]
+    pub(super) unsafe fn write_shared<const MISSING: bool>(
+        &self,
+        event: usize,
+        data: *mut f32,
+        mask: *mut u8,
+        size: usize,
+    ) {
+        // SAFETY: by the caller.
+        unsafe {
+            if self.layout.runs.is_empty() {
+                return self.write_pixels::<MISSING>(event, data, mask, size);
+            }
+            let mut to = data;
+            for run in &self.layout.runs {
+                let (from, length) = self.list(run, event);
+                let first = Select::new(length.min(LANES), self.pad);
+                for &source in self.layout.sources.get_unchecked(run.first..run.stop) {
+                    first.copy_values(from.values.wrapping_add(source), to);
+                    for lane in (LANES..run.width).step_by(LANES) {
+                        let (there, at) = lanes_from(lane, length);
+                        let select = Select::new(there, self.pad);
+                        select.copy_values(from.values.wrapping_add(source + at), to.wrapping_add(lane));
+                    }
+                    to = to.wrapping_add(run.width);
+                }
+            }
+            for lane in (0..size).step_by(LANES) {
+                let mut absent = ONES;
+                let mut padding = 0;
+                for run in &self.layout.runs {
+                    let (from, length) = self.list(run, event);
+                    let (there, at) = lanes_from(lane, length);
+                    padding = PADDING[there];
+                    if MISSING {
+                        for &source in self.layout.sources.get_unchecked(run.first..run.stop) {
+                            absent &= from.flags.wrapping_add(source + at).cast::<u64>().read_unaligned();
+                        }
+                    } else {
+                        absent = 0;
+                        break;
+                    }
+                }
+                mask.add(lane).cast::<u64>().write_unaligned(absent | padding);
+            }
+        }
+    }
+
+    /// Where the list of an event begins, and how many of its values have a place.
+    ///
+    /// # Safety
+    /// As for `write`.
+    #[inline(always)]
+    unsafe fn list(&self, run: &Run, event: usize) -> (Source, usize) {
+        // SAFETY: there is a list for each group and event.
+        let list = unsafe { *self.lists.get_unchecked(run.group * self.events + event) };
+        let from = Source {
+            values: self.values.as_ptr().wrapping_add(list.start),
+            flags: self.flags.as_ptr().wrapping_add(list.start),
+        };
+        (from, run.width.min(list.length))
+    }
+
+    /// The flat branches that are the pixels of an image, and their mask: of all channels, each `size` pixels.
+    ///
+    /// # Safety
+    /// As for `write_shared`.
+    #[inline(always)]
+    unsafe fn write_pixels<const MISSING: bool>(&self, event: usize, data: *mut f32, mask: *mut u8, size: usize) {
+        let (values, flags) = (self.values.as_ptr(), self.flags.as_ptr());
+        // SAFETY: by the caller.
+        unsafe {
+            for (column, source) in self.layout.flat.iter().enumerate() {
+                *data.add(column) = *values.add(source + event);
+            }
+            for place in 0..size {
+                let mut channels = self.layout.flat.iter().skip(place).step_by(size);
+                *mask.add(place) = u8::from(MISSING && channels.all(|source| *flags.add(source + event) != 0));
             }
         }
     }
@@ -195,13 +284,19 @@ impl Rows<'_> {
         to: Place,
     ) {
         for lane in (LANES..width).step_by(LANES) {
-            let there = length.saturating_sub(lane).min(LANES);
-            // Where nothing is left of the list, anything may be read: do not run out of the values there.
-            let at = source + if there == 0 { 0 } else { lane };
+            let (there, at) = lanes_from(lane, length);
             // SAFETY: by the caller.
-            unsafe { Select::new(there, self.pad).copy::<MISSING>(from, at, to.behind(lane)) };
+            unsafe { Select::new(there, self.pad).copy::<MISSING>(from, source + at, to.behind(lane)) };
         }
     }
+}
+
+/// How many of the eight lanes from `lane` on are there in a list, and where to read them: where nothing is left of it,
+/// anything may be read, so do not run out of the values there.
+#[inline(always)]
+fn lanes_from(lane: usize, length: usize) -> (usize, usize) {
+    let there = length.saturating_sub(lane).min(LANES);
+    (there, if there == 0 { 0 } else { lane })
 }
 
 /// Where the values of a list, and their flags, begin.
@@ -250,13 +345,25 @@ impl Select {
     unsafe fn copy<const MISSING: bool>(&self, from: Source, at: usize, to: Place) {
         // SAFETY: by the caller; nothing needs to be aligned. Flags behind the list do not matter: padding is set there.
         unsafe {
-            let mut lanes = from.values.add(at).cast::<Lanes>().read_unaligned();
+            self.copy_values(from.values.add(at), to.data);
+            let missing = if MISSING { from.flags.add(at).cast::<u64>().read_unaligned() } else { 0 };
+            to.mask.cast::<u64>().write_unaligned(missing | self.padding);
+        }
+    }
+
+    /// Write eight lanes of values.
+    ///
+    /// # Safety
+    /// Eight values can be read `from` there, and as many written `to`.
+    #[inline(always)]
+    unsafe fn copy_values(&self, from: *const f32, to: *mut f32) {
+        // SAFETY: by the caller; nothing needs to be aligned.
+        unsafe {
+            let mut lanes = from.cast::<Lanes>().read_unaligned();
             for (lane, value) in lanes.iter_mut().enumerate() {
                 *value = (*value & self.keep[lane]) | self.fill[lane];
             }
-            to.data.cast::<Lanes>().write_unaligned(lanes);
-            let missing = if MISSING { from.flags.add(at).cast::<u64>().read_unaligned() } else { 0 };
-            to.mask.cast::<u64>().write_unaligned(missing | self.padding);
+            to.cast::<Lanes>().write_unaligned(lanes);
         }
     }
 }

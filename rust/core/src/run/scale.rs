@@ -1,9 +1,9 @@
-//! The arithmetic of the scale step. Each operation is rounded in its type; no fused multiply-add, nothing clipped.
+//! The arithmetic of the scale step. Each operation is rounded in its type; no fused multiply-add.
 
 use crate::plan::Normalize;
 use crate::schema::DType;
 
-/// A normalisation made ready: `(x - min) * factor` in the arithmetic that the branch's type and range ask for.
+/// A normalisation made ready: `(x - shift) * factor` in the arithmetic that the branch's type and range ask for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scale {
     /// Rounded to float32.
@@ -11,33 +11,46 @@ pub(crate) enum Scale {
     /// Every value becomes +0.
     Constant,
     /// In float32.
-    Single { min: f32, factor: f32 },
-    /// In float64; with `quarter`, x is divided by 4 first, as `min` was, because the range overflows otherwise.
-    Double { min: f64, factor: f64, quarter: bool },
+    Single { shift: f32, factor: f32 },
+    /// In float64; with `quarter`, x is divided by 4 first, as `shift` was, because the range overflows otherwise.
+    Double { shift: f64, factor: f64, quarter: bool },
 }
 
 impl Scale {
-    /// Choose the arithmetic: float32 for branches of a type that fits it if range and factor are normal numbers there,
+    /// Choose the arithmetic: float32 for branches of a type that fits it if length and factor are normal numbers there,
     /// else float64.
     pub(crate) fn new(normalize: Normalize, dtype: DType) -> Scale {
-        let Normalize::MinMax(range) = normalize else {
-            return Scale::Round;
-        };
-        let Some((lower, upper)) = range else {
-            return Scale::Constant;
-        };
-        let (min, max) = (lower.to_f32(), upper.to_f32());
-        let factor = 1.0 / (max - min);
-        if dtype.fits_float32() && (max - min).is_normal() && factor.is_normal() {
-            return Scale::Single { min, factor };
+        match normalize {
+            Normalize::None => Scale::Round,
+            Normalize::MinMax(Some((min, max))) => {
+                let (shift, stop) = (min.to_f32(), max.to_f32());
+                Scale::single(shift, stop - shift, dtype).unwrap_or_else(|| Scale::of_range(min.to_f64(), max.to_f64()))
+            }
+            Normalize::Standard(Some((center, scale))) | Normalize::Robust(Some((center, scale))) => {
+                Scale::single(center as f32, scale as f32, dtype).unwrap_or_else(|| Scale::double(center, scale, false))
+            }
+            Normalize::MinMax(None) | Normalize::Standard(None) | Normalize::Robust(None) => Scale::Constant,
         }
-        let (mut min, mut max) = (lower.to_f64(), upper.to_f64());
-        let quarter = !(max - min).is_finite();
-        if quarter {
-            (min, max) = (min / 4.0, max / 4.0);
+    }
+
+    /// In float32, where that does.
+    fn single(shift: f32, length: f32, dtype: DType) -> Option<Scale> {
+        let factor = 1.0 / length;
+        let fits = dtype.fits_float32() && shift.is_finite() && length.is_normal() && factor.is_normal();
+        fits.then_some(Scale::Single { shift, factor })
+    }
+
+    fn of_range(min: f64, max: f64) -> Scale {
+        if (max - min).is_finite() {
+            return Scale::double(min, max - min, false);
         }
-        let factor = 1.0 / (max - min);
-        if factor.is_finite() { Scale::Double { min, factor, quarter } } else { Scale::Constant }
+        let (min, max) = (min / 4.0, max / 4.0);
+        Scale::double(min, max - min, true)
+    }
+
+    fn double(shift: f64, length: f64, quarter: bool) -> Scale {
+        let factor = 1.0 / length;
+        if factor.is_finite() { Scale::Double { shift, factor, quarter } } else { Scale::Constant }
     }
 
     /// Normalise `numbers` into `out`, with `pad` where a number is not finite; tells whether there was such a one.
@@ -46,12 +59,12 @@ impl Scale {
         match *self {
             Scale::Round => each(numbers, pad, out, Real::single),
             Scale::Constant => each(numbers, pad, out, |_| 0.0),
-            Scale::Single { min, factor } => each(numbers, pad, out, |x| (x.single() - min) * factor),
-            Scale::Double { min, factor, quarter: false } => {
-                each(numbers, pad, out, |x| ((x.double() - min) * factor) as f32)
+            Scale::Single { shift, factor } => each(numbers, pad, out, |x| (x.single() - shift) * factor),
+            Scale::Double { shift, factor, quarter: false } => {
+                each(numbers, pad, out, |x| ((x.double() - shift) * factor) as f32)
             }
-            Scale::Double { min, factor, quarter: true } => {
-                each(numbers, pad, out, |x| ((x.double() / 4.0 - min) * factor) as f32)
+            Scale::Double { shift, factor, quarter: true } => {
+                each(numbers, pad, out, |x| ((x.double() / 4.0 - shift) * factor) as f32)
             }
         }
     }
@@ -110,8 +123,8 @@ mod tests {
 
     #[test]
     fn the_arithmetic_follows_type_and_range() {
-        assert_eq!(scale(DType::Float32, 0.0, 4.0), Scale::Single { min: 0.0, factor: 0.25 });
-        assert_eq!(scale(DType::Float64, 0.0, 4.0), Scale::Double { min: 0.0, factor: 0.25, quarter: false });
+        assert_eq!(scale(DType::Float32, 0.0, 4.0), Scale::Single { shift: 0.0, factor: 0.25 });
+        assert_eq!(scale(DType::Float64, 0.0, 4.0), Scale::Double { shift: 0.0, factor: 0.25, quarter: false });
         let overflow = f64::from(f32::MAX);
         assert!(matches!(scale(DType::Float32, -overflow, overflow), Scale::Double { quarter: false, .. }));
         assert!(matches!(scale(DType::Float64, -f64::MAX, f64::MAX), Scale::Double { quarter: true, .. }));
@@ -119,6 +132,11 @@ mod tests {
         assert_eq!(scale(DType::Float64, 0.0, 5e-324), Scale::Constant);
         assert_eq!(scale(DType::Float32, 3.0, 3.0), Scale::Constant);
         assert_eq!(Scale::new(Normalize::MinMax(None), DType::Float32), Scale::Constant);
+        let standard = |dtype, center, scale| Scale::new(Normalize::Standard(Some((center, scale))), dtype);
+        assert_eq!(standard(DType::Int16, 1.0, 4.0), Scale::Single { shift: 1.0, factor: 0.25 });
+        assert!(matches!(standard(DType::Float32, 1e39, 1.0), Scale::Double { .. }));
+        assert_eq!(standard(DType::Int64, 1.0, 0.0), Scale::Constant);
+        assert_eq!(Scale::new(Normalize::Robust(None), DType::Float32), Scale::Constant);
     }
 
     #[test]

@@ -15,7 +15,7 @@ const STAGE: usize = 1 << 13;
 pub(super) const STREAM_FROM: usize = 1 << 22;
 
 /// What goes past the caches at once.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Some rows of the matrix and of the mask.
 #[derive(Default)]
@@ -23,6 +23,7 @@ pub(super) struct Stage {
     data: Part<f32>,
     mask: Part<u8>,
     width: usize,
+    mask_width: usize,
 }
 
 /// Values of rows, behind those of the rows before them that did not fill a line.
@@ -34,22 +35,27 @@ struct Part<T> {
 }
 
 impl Stage {
-    /// Make room for rows of `width` columns; returns how many there are.
-    pub(super) fn arrange(&mut self, width: usize) -> usize {
+    /// Make room for rows of so many values, and so many of their mask; returns how many there are.
+    pub(super) fn arrange(&mut self, (width, mask_width): (usize, usize)) -> usize {
         let rows = (STAGE / (4 * width.max(1))).max(1);
-        self.width = width;
-        let room = LINE + rows * width + LANES;
-        self.data.values.resize(self.data.values.len().max(room), 0.0);
-        self.mask.values.resize(self.mask.values.len().max(room), 0);
+        (self.width, self.mask_width) = (width, mask_width);
+        let room = |width: usize| LINE + rows * width + LANES;
+        self.data.values.resize(self.data.values.len().max(room(width)), 0.0);
+        self.mask.values.resize(self.mask.values.len().max(room(mask_width)), 0);
         rows
     }
 
     /// Where row `slot` begins, one of those that `arrange` made room for; behind the last there are [`LANES`] more.
     #[inline(always)]
     pub(super) fn row(&mut self, slot: usize) -> (*mut f32, *mut u8) {
-        let start = slot * self.width;
-        let (data, mask) = (self.data.lead + start, self.mask.lead + start);
+        let (data, mask) = (self.data.lead + slot * self.width, self.mask.lead + slot * self.mask_width);
         (self.data.values[data..].as_mut_ptr(), self.mask.values[mask..].as_mut_ptr())
+    }
+
+    /// The values of row `slot`.
+    pub(super) fn values(&mut self, slot: usize) -> &mut [f32] {
+        let start = self.data.lead + slot * self.width;
+        &mut self.data.values[start..start + self.width]
     }
 
     /// Send `count` rows from `slot` on to `data` and `mask`; with `past` past the caches.
@@ -67,11 +73,11 @@ impl Stage {
         past: bool,
         last: bool,
     ) {
-        let (start, values) = (slot * self.width, count * self.width);
+        let (width, mask_width) = (self.width, self.mask_width);
         // SAFETY: by the caller.
         unsafe {
-            self.data.send(start, values, data, past, last);
-            self.mask.send(start, values, mask, past, last);
+            self.data.send(slot * width, count * width, data, past, last);
+            self.mask.send(slot * mask_width, count * mask_width, mask, past, last);
         }
     }
 }
@@ -159,7 +165,7 @@ mod tests {
             let (mut data, mut mask) = (vec![-1.0; start + rows * width + 9], vec![9; start + rows * width + 9]);
             let mut row = 0;
             for (batch, &count) in counts.iter().enumerate() {
-                prop_assert!(stage.arrange(width) >= count);
+                prop_assert!(stage.arrange((width, width)) >= count);
                 for slot in 0..count {
                     let (to, to_mask) = stage.row(slot);
                     for column in 0..width {

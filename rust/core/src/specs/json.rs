@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::parts_json::{parts_from_json, parts_to_json};
+use super::statistics_json::{statistics_of, statistics_to_json};
 use super::{BranchSpecs, Counts, Number, Parts, Specs};
 use crate::error::{Error, Result};
 use crate::schema::{DType, Kind, Schema, TypeSet};
 use crate::sentinel::Sentinels;
 
-const WHAT: &str = "specs";
+pub(super) const WHAT: &str = "specs";
 const VERSION: u64 = 1;
 
 impl Specs {
@@ -58,8 +60,12 @@ impl Specs {
             ("selected", selected),
             ("reads", reads),
             ("sentinels", sentinels),
+            ("parts", parts_to_json(&self.parts)),
         ];
-        for (key, map) in maps {
+        if self.weighted {
+            object["weighted"] = true.into();
+        }
+        for (key, map) in maps.into_iter().chain(statistics_to_json(self)) {
             if !map.is_empty() {
                 object[key] = map.into();
             }
@@ -88,7 +94,8 @@ impl Specs {
         let untyped = !fields.map.contains_key("types");
         let (preproc, reads, sentinels) = (fields.preproc()?, fields.reads()?, fields.sentinels()?);
         let (selected, bad_files) = (fields.selected()?, fields.bad_files()?);
-        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, bad_files })
+        let (weighted, parts) = (fields.weighted()?, parts_from_json(fields.map)?);
+        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, weighted, bad_files, parts })
     }
 }
 
@@ -142,11 +149,11 @@ impl Error {
     }
 }
 
-fn as_map<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>> {
+pub(super) fn as_map<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>> {
     value.as_object().ok_or_else(|| Error::field(WHAT, place, value, "an object"))
 }
 
-fn whole(value: &Value, place: impl Fn() -> String) -> Result<u64> {
+pub(super) fn whole(value: &Value, place: impl Fn() -> String) -> Result<u64> {
     let whole = value.as_u64().or_else(|| value.as_f64().filter(|v| v.fract() == 0.0 && *v >= 0.0).map(|v| v as u64));
     whole.ok_or_else(|| Error::field(WHAT, &place(), value, "a whole number, not negative"))
 }
@@ -177,6 +184,11 @@ impl<'a> Fields<'a> {
         let Some(value) = self.map.get("preproc").filter(|value| !value.is_null()) else { return Ok(None) };
         let hash = value.as_str().ok_or_else(|| Error::field(WHAT, "key 'preproc'", value, "a text"))?;
         Ok(Some(hash.to_owned()))
+    }
+
+    fn weighted(&self) -> Result<bool> {
+        let Some(value) = self.map.get("weighted") else { return Ok(false) };
+        value.as_bool().ok_or_else(|| Error::field(WHAT, "key 'weighted'", value, "true or false"))
     }
 
     fn bad_files(&self) -> Result<BTreeMap<String, (String, Option<u64>)>> {
@@ -231,7 +243,8 @@ impl<'a> Fields<'a> {
             Kind::Flat => 1,
             Kind::Jagged => whole(self.of_branch("jdim", name)?, || format!("'{name}' in 'jdim'"))?,
         };
-        Ok(BranchSpecs { kind, types, width, range, counts: self.counts(name)? })
+        let statistics = statistics_of(self.map, name, kind, range)?;
+        Ok(BranchSpecs { kind, types, width, range, counts: self.counts(name)?, statistics })
     }
 
     fn bound(&self, key: &str, name: &str, dtype: DType) -> Result<Option<Number>> {

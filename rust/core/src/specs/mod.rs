@@ -1,13 +1,23 @@
 //! What the scan learned of each branch; mergeable across chunks, files and machines in any order.
 
+mod bins;
 mod json;
+pub(crate) mod lengths;
+pub(crate) mod moments;
 mod number;
+mod parts_json;
+pub(crate) mod sketch;
+mod statistics;
+mod statistics_json;
 
 use std::collections::BTreeMap;
 
+pub use bins::Bins;
 pub(crate) use json::{NUMBERS, sentinels_from_json};
+pub use moments::Moments;
 pub use number::Number;
 pub(crate) use number::{larger, smaller};
+pub use statistics::Statistics;
 
 use crate::error::{Error, Result, hint};
 use crate::schema::{DType, Kind, Schema, TypeSet};
@@ -39,7 +49,7 @@ impl Counts {
 }
 
 /// What is known of one branch.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BranchSpecs {
     /// Flat or jagged.
     pub kind: Kind,
@@ -51,6 +61,8 @@ pub struct BranchSpecs {
     pub range: Option<(Number, Number)>,
     /// Absent in specs of the original.
     pub counts: Option<Counts>,
+    /// How values and lengths are distributed; absent in specs of the original.
+    pub statistics: Option<Statistics>,
 }
 
 impl BranchSpecs {
@@ -68,12 +80,27 @@ impl BranchSpecs {
             width: self.width.max(other.width),
             range: smaller(min, other_min).zip(larger(max, other_max)),
             counts: self.counts.zip(other.counts).map(|(left, right)| left.plus(right)),
+            statistics: self.statistics.as_ref().zip(other.statistics.as_ref()).map(|(left, right)| left.merged(right)),
         }
     }
 }
 
 /// Events of a file that are used, by part: train, validation, test.
 pub type Parts = [u64; 3];
+
+/// What the first pass learned of one file, kept so that it can be told whether the file changed since, and so that only
+/// what changed is scanned again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    /// What tells the file from itself when it has changed.
+    pub fingerprint: String,
+    /// What else its specs follow from.
+    pub made_with: String,
+    /// Entries of it that were used.
+    pub events: u64,
+    /// Its specs, packed by whoever scanned it.
+    pub specs: String,
+}
 
 /// What the first pass learned.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,8 +118,12 @@ pub struct Specs {
     reads: Schema,
     /// Numbers that stood for a missing value.
     sentinels: Sentinels,
+    /// Whether mean and deviation count every event with its weight.
+    weighted: bool,
     /// Files that were skipped, each with the reason and the number of its events, if that is known.
     bad_files: BTreeMap<String, (String, Option<u64>)>,
+    /// What was learned of single files.
+    parts: BTreeMap<String, FilePart>,
 }
 
 impl Specs {
@@ -159,6 +190,16 @@ impl Specs {
         Specs { sentinels, ..self.clone() }
     }
 
+    /// Whether mean and deviation count every event with its weight.
+    pub fn weighted(&self) -> bool {
+        self.weighted
+    }
+
+    /// The same, made with weights of the events, or without.
+    pub fn with_weighted(&self, weighted: bool) -> Specs {
+        Specs { weighted, ..self.clone() }
+    }
+
     /// The same, made without files that were skipped: each with the reason and the number of its events, if known.
     pub fn with_bad_files(&self, bad_files: BTreeMap<String, (String, Option<u64>)>) -> Specs {
         Specs { bad_files, ..self.clone() }
@@ -167,6 +208,16 @@ impl Specs {
     /// Files that were skipped, each with the reason and the number of its events, if that is known.
     pub fn bad_files(&self) -> &BTreeMap<String, (String, Option<u64>)> {
         &self.bad_files
+    }
+
+    /// What was learned of single files.
+    pub fn parts(&self) -> &BTreeMap<String, FilePart> {
+        &self.parts
+    }
+
+    /// The same, with what was learned of single files.
+    pub fn with_parts(&self, parts: BTreeMap<String, FilePart>) -> Specs {
+        Specs { parts, ..self.clone() }
     }
 
     /// The same and further branches, over the same events.
@@ -184,7 +235,7 @@ impl Specs {
 
     /// Only these branches.
     pub fn select<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Specs> {
-        let branches = names.map(|name| Ok((name.to_owned(), *self.branch(name)?)));
+        let branches = names.map(|name| Ok((name.to_owned(), self.branch(name)?.clone())));
         let branches: BTreeMap<_, _> = branches.collect::<Result<_>>()?;
         let sentinels = self.sentinels.select(|name| branches.contains_key(name) || self.reads.contains_key(name));
         Ok(Specs { branches, sentinels, ..self.clone() })
@@ -225,11 +276,18 @@ impl Specs {
         if self.sentinels != other.sentinels {
             return Err(Error::MergeSentinels);
         }
+        if self.weighted != other.weighted {
+            return Err(Error::MergeWeights);
+        }
         let (untyped, total) = (self.untyped || other.untyped, self.total + other.total);
-        let (preproc, sentinels) = (self.preproc.clone(), self.sentinels.clone());
+        let (preproc, sentinels, weighted) = (self.preproc.clone(), self.sentinels.clone(), self.weighted);
         let mut bad_files = self.bad_files.clone();
         bad_files.extend(other.bad_files.clone());
-        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, bad_files })
+        let mut parts = self.parts.clone();
+        parts.extend(other.parts.clone());
+        // Of a file in both each part is only half of what was learned.
+        parts.retain(|file, _| !(self.files.contains_key(file) && other.files.contains_key(file)));
+        Ok(Specs { untyped, branches, files, total, selected, preproc, reads, sentinels, weighted, bad_files, parts })
     }
 
     /// All of them together.

@@ -127,6 +127,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// An error behind all steps of formulas, by the number of what found it.
+    pub(crate) fn behind_formulas(program: &Program, number: usize, event: usize, error: Error) -> Failure {
+        Failure { at: (program.steps().len() + number, event), error }
+    }
+
     /// The one that counts.
     pub(crate) fn first(self, other: Option<Failure>) -> Failure {
         match other {
