@@ -218,6 +218,23 @@ def test_a_file_that_is_skipped_weighs_nothing(tmp_path: Path) -> None:
     assert chunk.weights.tolist() == [2.0] * 4
 
 
+def test_a_dataset_of_all_that_can_be_pickled(tmp_path: Path) -> None:
+    events = [Event(n % 7, 0.5 + n % 3, n % 4, n) for n in range(40)]
+    path = write(tmp_path / "a.root", {"events": columns(events)})
+    weights = {"by": "w * 2", "flatten": {"by": {"y": EDGES}, "method": "sampling"}}
+    split = {"by": "n % 5", "validation": [3], "test": [4]}
+    dataset = Dataset(path, labels="n > 3", targets=["target"], weights=weights, split=split, identifier="x")
+    again = pickle.loads(pickle.dumps(dataset))
+    for part in PARTS:
+        one, other = next(dataset.chunks(-1, part)), next(again.chunks(-1, part))
+        assert one.weights is not None
+        assert one.weights.tobytes() == other.weights.tobytes()
+        assert one.data.tobytes() == other.data.tobytes()
+    folds = Dataset(path, labels="n > 3", weights="w").folds(3)
+    fold = pickle.loads(pickle.dumps(folds[1]))
+    assert next(fold.chunks(-1, "test")).entry.tolist() == next(folds[1].chunks(-1, "test")).entry.tolist()
+
+
 def test_what_is_taken_of_events_can_be_pickled() -> None:
     schemas = [("a.root", {"x": Branch("x", "flat", "float64", "double")})]
     quantity = quantity_of("label", "x > 2", Preprocessing(), schemas, {}, 1)

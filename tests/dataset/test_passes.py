@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -99,8 +100,9 @@ def test_as_many_files_as_may_be_open_are_mixed(tmp_path: Path) -> None:
 def damaged(tmp_path: Path) -> tuple[Path, Specs]:
     """A file whose third of four clusters is damaged in one branch, and its specs from before."""
     path = in_baskets(tmp_path / "big.root", [600_000] * 4)
-    specs = Dataset(path).specs()
+    specs, before = Dataset(path).specs(), path.stat()
     damage(path, sum(basket_range(path, "events", "x1", 2)) // 2, size=64)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     return path, specs
 
 
@@ -210,6 +212,29 @@ def test_it_works_in_a_forked_process(tmp_path: Path) -> None:
     child.join(30)
     assert child.exitcode == 0
     assert found == wanted
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_pass_is_left_in_a_forked_process_that_has_not_its_threads(tmp_path: Path) -> None:
+    program = dedent(f"""
+        import os, signal, time, warnings
+        from mlaas4hep.dataset import Dataset
+        warnings.simplefilter("ignore", DeprecationWarning)  # of fork, beside threads
+        chunks = Dataset({str(make(tmp_path / "a.root", 500))!r}).chunks(10)
+        next(chunks)
+        for pause in (0, 0.01, 0.1):
+            time.sleep(pause)
+            child = os.fork()
+            if not child:
+                signal.alarm(20)
+                chunks.close()
+                del chunks
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        print(1 + sum(1 for _ in chunks))
+        """)
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90)
+    assert (answer.stdout, answer.returncode) == ("50\n", 0), answer.stderr
 
 
 @pytest.mark.parametrize("last", ["", "sys.exit(3)", "1 / 0"])

@@ -237,7 +237,7 @@ def test_what_a_scan_found_of_bad_files_is_found_again(home: Path) -> None:
 @pytest.mark.parametrize("max_open", [1, 128])
 def test_events_that_are_lost_on_the_way(max_open: int, home: Path) -> None:
     given: dict[str, Any] = {"labels": None, "on_bad_file": "skip", "max_open": max_open, "threads": 1}
-    given["specs"] = make_dataset(home).specs()
+    given["specs"] = make_dataset(home).specs().with_parts({})
     spoil(home / "bkg.root")
     whole = export(make_dataset(home, **given), home / "whole", **GIVEN)
     assert (whole.events, whole.chunks) == (300, 9)

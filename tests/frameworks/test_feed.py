@@ -10,7 +10,7 @@ import pytest
 from mlaas4hep import Dataset, Loader
 from mlaas4hep.errors import ModelError, ParamsError
 from mlaas4hep.frameworks import to_arrow, to_keras, to_tensorflow, to_torch, to_xgboost
-from mlaas4hep.frameworks.fields import fields_of
+from mlaas4hep.frameworks.fields import arrays_of
 
 from tests.dataset.files import make
 from tests.frameworks.batches import dataset_of, plain
@@ -118,7 +118,7 @@ def test_weights_and_targets_are_fields(dataset: Dataset) -> None:
     rows = len(events.data)
     weights = np.arange(rows, dtype=np.float32)
     more = type(events)(events.data, events.padding_mask, events.file, events.entry, None, weights, events.data[:, :2])
-    found = fields_of(more, np.zeros(0, np.int64))
+    found = arrays_of(more, np.zeros(0, np.int64))
     assert [name for name in found if name not in ("data", "padding_mask")] == ["file", "entry", "weights", "targets"]
 
 

@@ -3,6 +3,7 @@
 import json
 import pickle
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ torch = pytest.importorskip("torch", reason="batches for PyTorch need the extra 
 
 from mlaas4hep import Dataset, Loader  # noqa: E402
 from mlaas4hep.errors import ParamsError  # noqa: E402
-from mlaas4hep.frameworks import to_torch  # noqa: E402
+from mlaas4hep.frameworks import to_arrow, to_torch  # noqa: E402
+from mlaas4hep.frameworks.fields import Sampler  # noqa: E402
 from mlaas4hep.frameworks.parcels import Batch  # noqa: E402
 from mlaas4hep.frameworks.torch import TorchEvents  # noqa: E402
 
@@ -118,6 +120,27 @@ def test_a_state_of_other_workers_or_another_loader(dataset: Dataset) -> None:
         to_torch(Loader(dataset, 17)).load_state_dict(state)
 
 
+def test_collections_and_weights_are_tensors(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, layout="collections", collections={"jet": ["jet*"]}, weights=[1.0, 2.0, 0.5])
+    (batch,) = batches_of(to_torch(Loader(dataset, 500)))
+    (wanted,) = Loader(dataset, 500)
+    assert torch.equal(batch["jet"], torch.from_numpy(wanted.collections["jet"].data))
+    assert torch.equal(batch["jet_mask"], torch.from_numpy(wanted.collections["jet"].mask))
+    assert batch["jet"].shape[1:] == (2, 4)
+    assert batch["weights"].tolist() == wanted.weights.tolist()  # type: ignore[union-attr]
+    inputs, labels, weights = Sampler(Loader(dataset), ["jet", "jet_mask"])(wanted)
+    assert [*inputs] == ["jet", "jet_mask"]
+    assert len(labels) == len(weights) == len(inputs["jet"])
+    table = to_arrow(Loader(dataset, 50)).read_all()
+    jets = np.array(table["jet"].to_pylist(), np.float32)
+    assert np.array_equal(jets, wanted.collections["jet"].data)
+    assert table["weight"].to_pylist() == wanted.weights.tolist()  # type: ignore[union-attr]
+    with pytest.raises(
+        ParamsError, match=r"^collection 'data': batches have a field 'data' already; give it another name"
+    ):
+        next(iter(to_torch(Loader(dataset_of(tmp_path, layout="collections", collections={"data": ["jet*"]})))))
+
+
 def test_tensors_share_the_memory_of_the_batch(dataset: Dataset) -> None:
     batch = next(iter(Loader(dataset, 32)))
     for array in (batch.data, batch.padding_mask, batch.labels):
@@ -185,3 +208,34 @@ def test_a_model_learns_from_batches(dataset: Dataset) -> None:
         torch.nn.functional.cross_entropy(model(batch["data"]), batch["labels"]).backward()
         optimizer.step()
     assert not torch.equal(model.weight, before)
+
+
+def test_a_run_that_was_killed_ends_as_an_unbroken_one(dataset: Dataset) -> None:
+    def start() -> tuple[TorchEvents, Any, Any]:
+        torch.manual_seed(3)
+        model = torch.nn.Linear(len(dataset.names), 2)
+        return to_torch(Loader(dataset, 16, chunk_size=50, shuffle=2)), model, torch.optim.Adam(model.parameters())
+
+    def run(events: TorchEvents, model: Any, optimizer: Any, stop: int | None = None) -> dict[str, Any]:
+        state: dict[str, Any] = {}
+        for epoch in range(events.epoch, 3):
+            events.set_epoch(epoch)
+            for number, batch in enumerate(batches_of(events), events.batch + 1):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(batch["data"]), batch["labels"]).backward()
+                optimizer.step()
+                if (epoch, number) == (1, stop):
+                    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                    return {**pickle.loads(pickle.dumps(state)), "events": events.state_dict(number)}
+        return state
+
+    events, whole, optimizer = start()
+    run(events, whole, optimizer)
+    for stop in (3, events.batches()):
+        state = run(*start(), stop=stop)
+        events, model, optimizer = start()
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        events.load_state_dict(json.loads(json.dumps(state["events"])))
+        run(events, model, optimizer)
+        assert torch.equal(model.weight, whole.weight)

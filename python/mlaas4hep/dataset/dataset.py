@@ -259,6 +259,14 @@ class Dataset:
         other._plan = self._plan_of({**self._options, "normalize": dict.fromkeys(names, "none")})
         return other
 
+    def without_options(self) -> "Dataset":
+        """Return this dataset with a plan without options: the matrix, normalised from 0 to 1."""
+        if not self._options:
+            return self
+        other = copy(self)
+        other._options, other._plan = PlanOptions(), None
+        return other
+
     def folds(self, number: int, by: str | None = None) -> Folds:
         """Return as many datasets, in each of which other events are the test part: every event is in one of these.
 
@@ -530,7 +538,7 @@ class Dataset:
         if watch.truncated:
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
             where = " (in what was left of the pass)" if asked.skip else ""
-            note(f"values were cut off, because lists are longer than the specs say: {cut}{where}")
+            note(f"values were cut off, because lists are longer than their width: {cut}{where}")
 
     def _prepare(self, asked: Asked, watch: Watch, tallies: list[Tally]) -> Generator[Window]:
         """Prepare windows, in the background; the plan is compiled there too, since that may take a scan."""

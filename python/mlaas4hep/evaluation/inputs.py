@@ -96,7 +96,8 @@ def draw_inputs(
 ) -> Drawn:
     """Draw every input of a dataset, original and normalised, class by class.
 
-    The values are those that a model gets: after cuts, of new branches too, all entries of a jagged branch together.
+    The values are those that a model gets: after cuts, of new branches too, all entries of a jagged branch together;
+    normalised ones are from 0 to 1, whatever options the dataset has.
     Padding is left out. Each class is normalised to its own number of values.
 
     Parameters
@@ -132,6 +133,7 @@ def draw_inputs(
     (1000, 4000, {'met': 'met.png', 'nJets': 'nJets.png'})
     """
     check_drawing(out)
+    dataset = dataset.without_options()
     target = OutputFolder(out)
     with target as folder:
         total = dataset.count(part)

@@ -128,6 +128,9 @@ def _job(dataset: Dataset, form: str, size: int, part: str | None, shuffle: bool
 def _check(dataset: Dataset, kind: Format, part: str | None) -> int:
     """Return the number of events to write, or raise where that makes no sense."""
     kind.check(dataset.names)
+    if dataset.plan.layout != "matrix":
+        layout = dataset.plan.layout
+        raise ParamsError(f"chunks of layout {layout!r} cannot be written to files; give the dataset layout='matrix'")
     total = dataset.count(part)
     if not total:
         raise ParamsError(f"there is nothing to write: no event is in part {part!r}")

@@ -5,7 +5,7 @@ from typing import Any
 from mlaas4hep.dataset import Chunk, Loader
 from mlaas4hep.errors import ParamsError
 from mlaas4hep.export.formats import FORMATS, table
-from mlaas4hep.frameworks.fields import fields_of
+from mlaas4hep.frameworks.fields import arrays_of
 
 __all__ = ["arrow_events"]
 
@@ -30,7 +30,7 @@ def _table(chunk: Chunk, names: list[str]) -> Any:
     import pyarrow as pa
 
     found = table(chunk, names)
-    fields = fields_of(chunk, chunk.labels if chunk.labels is not None else chunk.entry)
+    fields = arrays_of(chunk, chunk.labels if chunk.labels is not None else chunk.entry)
     if chunk.weights is not None:
         found = found.append_column("weight", pa.array(chunk.weights))
     if chunk.targets is not None:

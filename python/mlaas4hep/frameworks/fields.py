@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mlaas4hep.dataset import Chunk, Loader
 from mlaas4hep.errors import ParamsError, nearest
 
-__all__ = ["Arrays", "Sampler", "Supervised", "fields_of"]
+__all__ = ["Arrays", "Sampler", "Supervised", "arrays_of"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -17,7 +17,7 @@ Supervised = tuple[Any, ...]
 """Inputs; or inputs and what is learned; or these and weights."""
 
 
-def fields_of(chunk: Chunk, values: NDArray[np.int64]) -> Arrays:
+def arrays_of(chunk: Chunk, values: NDArray[np.int64]) -> Arrays:
     """Return what a batch has: its own arrays, and of a collection ``jet`` the arrays ``jet`` and ``jet_mask``.
 
     Labels become positions in ``values``, the sorted distinct ones, as a model wants them.
@@ -42,7 +42,7 @@ class Sampler:
     def __init__(self, loader: Loader, inputs: str | list[str]) -> None:
         self._values = np.asarray(loader.dataset.label_values, np.int64)
         self._inputs = inputs
-        known = fields_of(loader.dataset.no_events(), self._values)
+        known = arrays_of(loader.dataset.no_events(), self._values)
         for name in [inputs] if isinstance(inputs, str) else inputs:
             if name not in known:
                 raise ParamsError(
@@ -51,7 +51,7 @@ class Sampler:
 
     def __call__(self, chunk: Chunk) -> Supervised:
         """Return the arrays of a batch."""
-        found, wanted = fields_of(chunk, self._values), self._inputs
+        found, wanted = arrays_of(chunk, self._values), self._inputs
         inputs = found[wanted] if isinstance(wanted, str) else {name: found[name] for name in wanted}
         learned = found.get("labels", found.get("targets"))
         if learned is None:

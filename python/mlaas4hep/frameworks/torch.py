@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from mlaas4hep.dataset import Loader
 from mlaas4hep.errors import ParamsError
-from mlaas4hep.frameworks.fields import fields_of
+from mlaas4hep.frameworks.fields import arrays_of
 from mlaas4hep.frameworks.parcels import Batch
 
 __all__ = ["TorchEvents"]
@@ -88,4 +88,4 @@ class TorchEvents(IterableDataset[Batch]):
             turn //= workers
         loader.set_epoch(self.epoch, turn)
         for chunk in loader:
-            yield Batch({name: torch.from_numpy(array) for name, array in fields_of(chunk, self._values).items()})
+            yield Batch({name: torch.from_numpy(array) for name, array in arrays_of(chunk, self._values).items()})

@@ -8,7 +8,7 @@ import numpy as np
 from xgboost import DataIter
 
 from mlaas4hep.dataset import Chunk, Loader
-from mlaas4hep.frameworks.fields import fields_of
+from mlaas4hep.frameworks.fields import arrays_of
 
 __all__ = ["XGBoostEvents"]
 
@@ -32,7 +32,7 @@ class XGBoostEvents(DataIter):
     def next(self, input_data: Callable[..., Any]) -> bool:
         """Hand out the next batch; False: there is none."""
         for chunk in self._batches:
-            found = fields_of(chunk, self._values)
+            found = arrays_of(chunk, self._values)
             learned = found.get("labels", found.get("targets"))
             input_data(
                 data=np.where(chunk.padding_mask, np.float32("nan"), chunk.data),

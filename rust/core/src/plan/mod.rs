@@ -192,7 +192,7 @@ impl Plan {
         let from_data = |name: &str| self.branches.iter().any(|one| one.name == name && one.source == Source::Data);
         let program = Program::default().with_sentinels(self.program.sentinels().select(from_data));
         let branches = self.branches.iter().map(|branch| BranchPlan { source: Source::Data, ..branch.clone() });
-        Plan::of_branches(program, branches.collect(), self.pad_value)
+        Plan::of_branches(program, branches.collect(), self.layout.clone(), self.pad_value)
     }
 
     /// Read back what [`Plan::to_json`] gave.

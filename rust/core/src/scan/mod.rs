@@ -104,7 +104,7 @@ fn check_weights(table: &Table<'_>, weights: Option<&[f64]>) -> Result<()> {
     if weights.len() != table.events() {
         return Err(Error::WeightCount { found: weights.len(), expected: table.events() });
     }
-    match weights.iter().position(|weight| !(weight.abs() < WEIGHTS)) {
+    match weights.iter().position(|weight| weight.is_nan() || weight.abs() >= WEIGHTS) {
         None => Ok(()),
         Some(event) => {
             let number = table.numbers().map_or(event, |numbers| numbers[event] as usize);
@@ -271,8 +271,10 @@ mod tests {
         assert_eq!(branch.counts.unwrap(), Counts { values: 3, nulls: 1, nan: 0, infinite: 0 });
     }
 
+    type Exact = (Option<(Number, Number)>, Option<Counts>, Bins);
+
     /// What is the same in any order to the last bit.
-    fn exact(specs: &Specs) -> Vec<(Option<(Number, Number)>, Option<Counts>, Bins)> {
+    fn exact(specs: &Specs) -> Vec<Exact> {
         let of = |branch: &BranchSpecs| {
             let sketch = branch.statistics.as_ref().map(|found| found.sketch().clone());
             (branch.range, branch.counts, sketch.unwrap_or_default())
