@@ -274,10 +274,7 @@ class FirstPass:
 
     @contextmanager
     def _reader(self, file: File, see: See) -> Generator[Reader]:
-        """Give what reads a file: from the cache where it is kept, and otherwise it is kept there, if there is one.
-
-        What has to be seen before cuts is not kept.
-        """
+        """Give what reads a file: the cache where that keeps it; else it is kept, save what is seen before cuts."""
         self._gone_over.add(file.input.number)
         kept = self._keeper.open(file) if self._keeper else None
         if kept is not None and not self._learner.before_cuts:
@@ -301,7 +298,7 @@ class FirstPass:
         from mlaas4hep.dataset.cache.keeper import Keeper
 
         new = self._formulas.new_reads if self._formulas else []
-        columns = list(dict.fromkeys([*self._inputs, *new, *self._learner.columns]))
+        columns = [*self._inputs, *new, *self._learner.columns]
         return Keeper(cache, self._wanted, self.preproc, self._formulas, self._sentinels, columns)
 
     def cached(self, plan: Plan) -> Cached | None:

@@ -39,7 +39,7 @@ class Keeper:
         columns: Sequence[str],
     ) -> None:
         self._cache, self._wanted, self._formulas = cache, wanted, formulas
-        self.columns, self._new = list(columns), list(formulas.new_branches if formulas else ())
+        self.columns, self._new = list(dict.fromkeys(columns)), list(formulas.new_branches if formulas else ())
         self._common = {
             "columns": self.columns,
             "new": self._new,
