@@ -11,6 +11,7 @@ import mlaas4hep as m
 import numpy as np
 import pytest
 import uproot
+from mlaas4hep.bytesize import parse_bytes
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.files import LARGE, SMALL, linked, root_file
@@ -88,7 +89,8 @@ warnings.simplefilter("ignore")
 specs, chunk, most, *paths = sys.argv[1:]
 base = most_resident()
 seen = 0
-for got in m.Dataset(paths, specs=m.Specs.from_json(specs)).chunks(int(chunk)):
+wanted = {"size": int(chunk)} if chunk.isdecimal() else {"memory": chunk}
+for got in m.Dataset(paths, specs=m.Specs.from_json(specs)).chunks(**wanted):
     seen += len(got.data)
     size = got.data.nbytes + got.padding_mask.nbytes if seen == len(got.data) else size
     if seen >= int(most):
@@ -111,3 +113,20 @@ def test_memory(files: int, basket: int, folder: Path) -> None:
         f"\n\npeak memory of a pass over {files} file(s), baskets of {basket} events, chunks of {CHUNK}: "
         f"{megabytes['peak']} MB; matrix and mask of a chunk {megabytes['chunk']} MB, its columns {columns:.0f} MB"
     )
+
+
+@pytest.mark.parametrize("budget", ["1 GB", "2 GB"])
+@pytest.mark.parametrize("basket", BASKETS.values(), ids=BASKETS.keys())
+@pytest.mark.parametrize("files", [1, FILES], ids=["1 file", f"{FILES} files"])
+def test_budget(files: int, basket: int, budget: str, folder: Path) -> None:
+    path = root_file(folder, 4_000_000 if files == 1 else LARGE, basket)
+    paths = [path] if files == 1 else linked(path, files)
+    scanned(path)
+    command = [sys.executable, "-c", MEMORY, str(path.with_suffix(".json")), budget, "4000000", *map(str, paths)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    megabytes = {name: round(size / 1e6) for name, size in found.items()}
+    print(
+        f"\n\na pass over {files} file(s), baskets of {basket} events, with a budget of {budget}: "
+        f"{megabytes['peak']} MB at the peak; matrix and mask of a chunk {megabytes['chunk']} MB"
+    )
+    assert found["peak"] < 1.2 * parse_bytes("budget", budget)

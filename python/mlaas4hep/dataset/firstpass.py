@@ -29,7 +29,7 @@ from mlaas4hep.dataset.known import changed_files, others, parts_of, unchanged
 from mlaas4hep.dataset.learned import Learned
 from mlaas4hep.dataset.learning import Learner
 from mlaas4hep.dataset.ledger import Account, accounts_of
-from mlaas4hep.dataset.memory import event_bytes, piece_entries
+from mlaas4hep.dataset.memory import pieces_of
 from mlaas4hep.dataset.preprocess import Cutter, Schemas, See, compile_for, with_new
 from mlaas4hep.dataset.quantities import FOLDS, Quantities, Quantity, quantity_of
 from mlaas4hep.dataset.scanning import Scanner
@@ -41,7 +41,7 @@ from mlaas4hep.errors import ParamsError, SourceError, note
 from mlaas4hep.grouping import Groups, by_counter
 from mlaas4hep.inputs import Input
 from mlaas4hep.plan import Plan
-from mlaas4hep.sources import Branch, Column, Source, choose_branches, list_trees
+from mlaas4hep.sources import Branch, Column, Source, choose_branches
 from mlaas4hep.specs import FilePart, Specs
 
 if TYPE_CHECKING:
@@ -274,17 +274,12 @@ class FirstPass:
 
     @contextmanager
     def _reader(self, file: File, see: See) -> Generator[Reader]:
-        """Give what reads a file: from the cache where it is kept, and otherwise it is kept there, if there is one.
-
-        What has to be seen before cuts is not kept.
-        """
+        """Give what reads a file: the cache where that keeps it; else it is kept, save what is seen before cuts."""
         self._gone_over.add(file.input.number)
         kept = self._keeper.open(file) if self._keeper else None
-        if kept is not None:
-            with closing(kept):
-                if not self._learner.before_cuts:
-                    yield kept
-                    return
+        if kept is not None and not self._learner.before_cuts:
+            yield kept
+            return
         with self.watch.timed("reading"):
             source = self._open(file)
         cutter = Cutter(source, self._formulas, self._wanted.threads, self._learner.before_cuts, see)
@@ -303,7 +298,7 @@ class FirstPass:
         from mlaas4hep.dataset.cache.keeper import Keeper
 
         new = self._formulas.new_reads if self._formulas else []
-        columns = list(dict.fromkeys([*self._inputs, *new, *self._learner.columns]))
+        columns = [*self._inputs, *new, *self._learner.columns]
         return Keeper(cache, self._wanted, self.preproc, self._formulas, self._sentinels, columns)
 
     def cached(self, plan: Plan) -> Cached | None:
@@ -328,16 +323,7 @@ class FirstPass:
 
     def pieces(self, plan: Plan) -> dict[int, int]:
         """Return for each file, by its number, what the columns of its largest piece (basket, row group) take."""
-        names, found = [*plan.reads, *plan.cut_reads], {}
-        events = sum(int(np.count_nonzero(one.parts < CUT)) for one in self.found().events)
-        each = event_bytes(self.specs(), names, events)
-        for file in self._files:
-            entries = 0
-            with suppress(SourceError):  # what cannot be read the pass finds out, too
-                trees = list_trees(file.input.path, self._wanted.reading)
-                entries = max(piece_entries(tree, names) for tree in trees if tree.name == file.tree)
-            found[file.input.number] = round(each * min(entries, file.used))
-        return found
+        return pieces_of(self._files, self.found(), self.specs(), plan, self._wanted.reading)
 
     def _flow(self, file: File, reader: Reader, learned: Learned) -> FileFlow:
         """What became of the events of a file."""

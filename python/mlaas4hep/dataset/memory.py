@@ -5,20 +5,22 @@ chunks come on every machine.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlaas4hep.bytesize import bytes_text
-from mlaas4hep.dataset.events import Events
+from mlaas4hep.dataset.events import CUT, Events
+from mlaas4hep.dataset.files import File
 from mlaas4hep.dataset.found import Found
-from mlaas4hep.errors import ParamsError, note
+from mlaas4hep.errors import ParamsError, SourceError, note
 from mlaas4hep.plan import Plan
-from mlaas4hep.sources import TreeInfo
+from mlaas4hep.sources import Reading, TreeInfo, list_trees
 from mlaas4hep.sources.clusters import most_bytes
 from mlaas4hep.specs import Specs
 
-__all__ = ["Fit", "Model", "event_bytes", "piece_entries"]
+__all__ = ["Fit", "Model", "event_bytes", "piece_entries", "pieces_of"]
 
 CHUNKS = 3
 """Chunks that are there at once: one that the loop works on, one that is made, and one that the loop still holds."""
@@ -112,6 +114,19 @@ class Model:
             for value in (getattr(events, name) for name in events.__slots__)
             if isinstance(value, np.ndarray)
         )
+
+
+def pieces_of(files: Iterable[File], found: Found, specs: Specs, plan: Plan, reading: Reading) -> dict[int, int]:
+    """Return for each file, by its number, what the columns of its largest piece (basket, row group) take."""
+    names, pieces = [*plan.reads, *plan.cut_reads], {}
+    each = event_bytes(specs, names, sum(int(np.count_nonzero(events.parts < CUT)) for events in found.events))
+    for file in files:
+        entries = 0
+        with suppress(SourceError):  # what cannot be read the pass finds out, too
+            trees = list_trees(file.input.path, reading)
+            entries = max(piece_entries(tree, names) for tree in trees if tree.name == file.tree)
+        pieces[file.input.number] = round(each * min(entries, file.used))
+    return pieces
 
 
 def event_bytes(specs: Specs, columns: Iterable[str], events: int) -> float:

@@ -201,16 +201,12 @@ class Stream:
         self, events: Events, wanted: NDArray[np.bool_], kept: "Kept", plan: Plan
     ) -> Generator[tuple[Cluster, int]]:
         """Yield the clusters of one file as a cache has them: the new branches are there, and what was cut is not."""
-        try:
-            for start, stop in kept.clusters(plan.reads, len(wanted)):
-                if wanted[start:stop].any():
-                    with self._watch.timed("reading"):
-                        columns, entries = kept.read(plan.reads, start, stop, new=True)
-                        held = plan.hold(columns)
-                    yield Cluster(events, entries, np.flatnonzero(wanted[entries]), held, plan), stop
-                    del columns, held  # before the next one is read
-        finally:
-            kept.close()
+        for start, stop in kept.clusters(plan.reads, len(wanted)):
+            if wanted[start:stop].any():
+                with self._watch.timed("reading"):
+                    columns, entries = kept.read(plan.reads, start, stop, new=True)
+                    held = plan.hold(columns)
+                yield Cluster(events, entries, np.flatnonzero(wanted[entries]), held, plan), stop
 
     def _open(self, events: Events) -> Source:
         return open_again(events.path, events.tree, events.entries, events.state, self._threads, events.reading)

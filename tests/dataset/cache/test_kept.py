@@ -80,7 +80,7 @@ def test_columns_come_back(tmp_path_factory: pytest.TempPathFactory, clusters: l
         assert entries.tolist() == ENTRIES.tolist()
         assert [plain(column) for column in read.values()] == [plain(column) for column in cluster]
     alone, _ = kept.read(names[:1], 0, 20)
-    kept.close()
+    del kept, read
     assert plain(alone[names[0]]) == plain(clusters[0][0])  # what was read stays
 
 
@@ -105,7 +105,6 @@ def test_offsets_that_are_shared_are_one_array(tmp_path: Path) -> None:
     assert read["a"][0] is not read["d"][0]
     assert read["c"][0].tolist() == [0, 1, 3]
     assert read["c"][1].tolist() == [3, 4, 5]
-    kept.close()
 
 
 def test_a_file_without_clusters(tmp_path: Path) -> None:
@@ -113,6 +112,5 @@ def test_a_file_without_clusters(tmp_path: Path) -> None:
         Writer(file).close()
     kept = Kept(tmp_path / "columns.arrow", [], [0], ["a"], [])
     assert kept.clusters(["a"], 10) == []
-    kept.close()
     with pytest.raises(ValueError, match="0 clusters in place of 1"):
         Kept(tmp_path / "columns.arrow", [(0, 1)], [], [], [])

@@ -22,6 +22,9 @@ from mlaas4hep.sources import Column
 
 __all__ = ["Keeper"]
 
+MAPPED = 128
+"""Files that stay mapped, whose pages the next pass finds."""
+
 
 class Keeper:
     """Keeps the columns of files: those that a first pass reads, and the new branches among those that stay."""
@@ -36,7 +39,7 @@ class Keeper:
         columns: Sequence[str],
     ) -> None:
         self._cache, self._wanted, self._formulas = cache, wanted, formulas
-        self.columns, self._new = list(columns), list(formulas.new_branches if formulas else ())
+        self.columns, self._new = list(dict.fromkeys(columns)), list(formulas.new_branches if formulas else ())
         self._common = {
             "columns": self.columns,
             "new": self._new,
@@ -45,15 +48,20 @@ class Keeper:
             "sentinels": sentinels,
             "reading": wanted.reading.key,
         }
+        self._open: dict[int, Kept] = {}
         self._known: dict[int, tuple[str, dict[str, Any]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what finds kept files again; formulas are needed only to keep more."""
-        return {**self.__dict__, "_formulas": None}
+        return {**self.__dict__, "_formulas": None, "_open": {}}
 
     def open(self, file: File) -> Kept | None:
         """Return what is kept of a file; None where nothing is."""
-        return self._cache.open(self._key(file)[0], str(file.input))
+        number = file.input.number
+        kept = self._open.get(number) or self._cache.open(self._key(file)[0], str(file.input))
+        if kept is not None and len(self._open) < MAPPED:
+            self._open[number] = kept
+        return kept
 
     @contextmanager
     def keeping(self, file: File, cutter: Cutter) -> Generator[Reader]:

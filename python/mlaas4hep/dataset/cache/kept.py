@@ -9,6 +9,7 @@ say whose they are.
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -72,7 +73,8 @@ class Kept:
     """What was kept of a file: the events that passed the cuts, cluster by cluster.
 
     It reads as a file does whose cuts are applied already: see ``Cutter``. ``passed`` has for each cut how many events
-    passed it and all before it. ``new`` are branches that formulas made, and ``columns`` those that they were made of.
+    passed it and all before it. ``columns`` are branches of the file, ``new`` those that formulas made. The file stays
+    mapped as long as there are arrays of it.
     """
 
     def __init__(
@@ -87,8 +89,8 @@ class Kept:
         self._positions = {key: number for number, key in enumerate(names)}
         self.ranges, self.passed = list(ranges), np.asarray(passed, np.int64)
         self._number = {start: number for number, (start, _) in enumerate(self.ranges)}
-        self._map = pa.memory_map(str(path))
-        self._reader = pa.ipc.open_file(self._map)
+        self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        self._lock = Lock()
         if self._reader.num_record_batches != len(self.ranges):
             raise ValueError(f"{self._reader.num_record_batches} clusters in place of {len(self.ranges)}")
 
@@ -103,7 +105,8 @@ class Kept:
 
         With ``new`` they are those of a plan whose new branches are computed.
         """
-        batch, metadata = self._reader.get_batch_with_custom_metadata(self._number[start])
+        with self._lock:
+            batch, metadata = self._reader.get_batch_with_custom_metadata(self._number[start])
         forms = json.loads(metadata[b"forms"])
         offsets: dict[int, Array] = {}
         found = {}
@@ -112,10 +115,6 @@ class Kept:
             number = self._positions[name, False] if number is None else number
             found[name] = _column(batch, number, forms[number], offsets)
         return found, _array(batch, 0)
-
-    def close(self) -> None:
-        """Let go of the file; arrays that were read stay."""
-        self._map.close()
 
 
 def _apart(column: Column) -> Pieces:
