@@ -40,7 +40,8 @@ class Params:
     chunk_size
         Train events in a chunk; -1: one chunk with everything.
     memory
-        Bytes that reading and flattening may take, as ``"2 GB"``, in place of a chunk size; ``""``: the chunk size counts.
+        Bytes that reading and flattening may take, as ``"2 GB"``, in place of a chunk size; ``""``: as ``chunk_size``
+        says.
     epochs, batch_size
         As in Keras.
     shuffle
@@ -60,8 +61,8 @@ class Params:
     training
         ``"standard"``, every epoch over all chunks, or ``"chunk"``, all epochs on one chunk, then the next.
     split
-        Fractions of train, validation and test, which add up to 1; or a dict of ``by``, ``validation`` and ``test``: the
-        values of a branch or formula that mean these parts.
+        Fractions of train, validation and test, which add up to 1; or a dict of ``by``, ``validation`` and ``test``:
+        the values of a branch or formula that mean these parts.
     metrics
         Whether to test the model, or ``{"threshold": t}``.
     seed

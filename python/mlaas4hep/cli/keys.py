@@ -21,7 +21,7 @@ KEYS = {
     "redirector": "URL where files are that are not here",
     "hist": "folder for histograms of every input",
     "training": '"standard" or "chunk"; see above',
-    "split": 'fractions, or {"by": "evtNo%5", "test": [4]}',
+    "split": 'fractions, or {"by": "evtNo % 5", ...}',
     "metrics": 'or {"threshold": 0.5}',
     "seed": "every random choice follows from it",
     "verbose": "0 quiet, 1 progress, 2 where time goes",

@@ -54,7 +54,7 @@ def export(
     form: str = "parquet",
     size: int = 100_000,
     part: str | None = None,
-    shuffle: bool = True,
+    shuffle: bool | int = True,
     progress: Progress | None = None,
 ) -> Exported:
     """Write the chunks of a dataset into a folder, with the specs and the plan that they were made with.
@@ -119,9 +119,9 @@ def export(
     return Exported(str(target.path), events, len(dataset.names), len(chunks), seconds, flow, kept)
 
 
-def _job(dataset: Dataset, form: str, size: int, part: str | None, shuffle: bool) -> dict[str, Any]:
+def _job(dataset: Dataset, form: str, size: int, part: str | None, shuffle: bool | int) -> dict[str, Any]:
     """Return all that the files to be written follow from."""
-    arguments = {"format": form, "chunk size": size, "part": part, "shuffle": bool(shuffle)}
+    arguments = {"format": form, "chunk size": size, "part": part, "shuffle": int(shuffle)}
     return {**dataset.identity(), **arguments, "version of mlaas4hep": mlaas4hep.__version__}
 
 

@@ -50,7 +50,7 @@ class Work:
     form: str
     size: int
     part: str | None
-    shuffle: bool
+    shuffle: bool | int
     total: int
 
     @property

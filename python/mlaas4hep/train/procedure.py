@@ -60,7 +60,7 @@ class Trainer:
         ):
             for chunk, (part, checked) in enumerate(zip(parts, cut(validation, limits), strict=True), 1):
                 if _events(part):
-                    self._fit(part, checked, self._params.epochs, shuffle, partial(self._record, chunk))
+                    self._fit(part, checked, self._params.epochs, bool(shuffle), partial(self._record, chunk))
 
     def _standard(self) -> None:
         reader, shuffle, events = self._reader, self._params.shuffle, self._reader.events

@@ -39,7 +39,9 @@ class Reader:
         seconds = sum(watch.reading + watch.flattening for watch in self._passes)
         return len(self._passes) * sum(self.events.values()) / seconds
 
-    def parts(self, part: str, *, size: int | None = None, epoch: int = 0, shuffle: bool = False) -> Generator[Part]:
+    def parts(
+        self, part: str, *, size: int | None = None, epoch: int = 0, shuffle: bool | int = False
+    ) -> Generator[Part]:
         """Yield the chunks of a part; a label becomes its position in the sorted distinct labels."""
         if not self.events[part]:
             return
