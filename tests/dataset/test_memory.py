@@ -43,15 +43,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=15)
 @given(budget=st.integers(2 * 10**6, 10**7), part=st.sampled_from(["train", "validation", None]))
 def test_more_memory_larger_chunks(dataset: Dataset, budget: int, part: str | None) -> None:
-    size = dataset.chunk_size_for(budget, part)
+    size = dataset.within(budget, part)[1]
     assert 1 <= size <= dataset.count(part)
-    assert size <= dataset.chunk_size_for(2 * budget, part)
+    assert size <= dataset.within(2 * budget, part)[1]
     row = 5 * len(dataset.names) + 20
     assert size == dataset.count(part) or 3 * size * row < budget
 
 
 def test_chunks_are_those_of_that_size(dataset: Dataset) -> None:
-    size = dataset.chunk_size_for("2.5 MB")
+    size = dataset.within("2.5 MB")[1]
     assert size < len(dataset)
     for one, other in zip(dataset.chunks(memory="2.5 MB", epoch=1), dataset.chunks(size, epoch=1), strict=True):
         assert files.same_bits(one.data, other.data)
@@ -79,10 +79,10 @@ def test_what_is_too_small(dataset: Dataset) -> None:
     with pytest.raises(ParamsError, match=r"^memory is 1\.00 kB; the smallest possible is (\S+ \S+): .* to read, and"):
         dataset.chunks(memory="1 kB")
     with pytest.raises(ParamsError) as error:
-        dataset.chunk_size_for(1000)
+        dataset.within(1000)[1]
     smallest = re.search(r"possible is (\S+ \S+):", str(error.value))
     assert smallest is not None
-    assert dataset.chunk_size_for(smallest[1]) >= memory.LEAST
+    assert dataset.within(smallest[1])[1] >= memory.LEAST
     with pytest.raises(ParamsError, match="memory is 'much'; it must be a number of bytes"):
         dataset.chunks(memory="much")
 
@@ -97,7 +97,7 @@ def test_either_a_size_or_a_budget(dataset: Dataset) -> None:
 def test_a_cache_changes_nothing(dataset: Dataset, tmp_path: Path) -> None:
     paths = [one.path for one in dataset.inputs]
     cached = Dataset(paths, labels=[0, 1, 1, 0], select=files.INPUTS, cache=tmp_path / "cache")
-    assert cached.chunk_size_for("2 MB") == dataset.chunk_size_for("2 MB")
+    assert cached.within("2 MB")[1] == dataset.within("2 MB")[1]
 
 
 def test_bytes_of_an_event() -> None:

@@ -18,8 +18,7 @@ class Asked:
 
     ``part`` is a number, None for all parts. ``window`` is how many chunks of ``size`` events are permuted together,
     0 where nothing is. The pass is cut into pieces of ``piece`` events, of which the first ``skip`` are left out, and
-    with ``full`` those that are smaller. Up to ``max_open`` files are read beside each other; None: as many as those
-    of the dataset.
+    with ``full`` those that are smaller.
     """
 
     size: int
@@ -30,7 +29,6 @@ class Asked:
     skip: int
     shard: tuple[int, int] = (0, 1)
     full: bool = False
-    max_open: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ __all__ = ["empty", "windows_of"]
 def windows_of(asked: Asked, means: Means) -> Generator[Window]:
     """Prepare window after window; at least one comes, which has no events where there are none."""
     found, part = means.found, asked.part
-    groups = found.streams(part, means.max_open if asked.max_open is None else asked.max_open, means.seed)
+    groups = found.streams(part, means.max_open, means.seed)
     counts = [sum(int(np.count_nonzero(events.scheduled(part))) for events in group) for group in groups]
     ranges = _rust.shard(counts, *asked.shard)
     share = Share(sum(stop - start for start, stop in ranges), sum(counts), asked.shard[1])
