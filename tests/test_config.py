@@ -119,11 +119,7 @@ NUMBER = "must be a whole number of at least"
             "must be values of a branch or formula (split: there are no values of validation",
         ),
         ("weights", {"bye": "w"}, "must be what weighs events (weights: unknown key 'bye' (did you mean 'by'?)"),
-        (
-            "flatten",
-            {"normalise": "standard"},
-            "'normalise' is none (did you mean 'normalize'?)",
-        ),
+        ("flatten", {"normalise": "standard"}, "must be without 'normalise' (did you mean 'normalize'?); there are "),
         ("flatten", {"layout": "collections"}, "must be without 'layout': a model file gets the matrix"),
         ("memory", "2 XB", "must be a number of bytes, as \"2 GB\" (memory is '2 XB'"),
         ("cache_limit", 0, "must be a number of bytes"),

@@ -269,7 +269,7 @@ def _flatten(value: object) -> str:
         if name in LAYOUTS:
             return f"without {name!r}: a model file gets the matrix, layouts are for loops in Python"
         if name not in known:
-            return f"an object of ways of flattening; {name!r} is none{nearest(name, known)}: {', '.join(known)}"
+            return f"without {name!r}{nearest(name, known)}; there are {', '.join(known)}"
     return ""
 
 

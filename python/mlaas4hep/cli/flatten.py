@@ -77,14 +77,17 @@ def flatten(
 
     given = options.params_of(params, on_bad_file, common_branches)
     dataset = options.dataset_of(files, labels, given, preproc, specs, threads)
+    size, chosen = given.chunk_size, None if part == "all" else part
     with Bar(given.verbose) as bar:
         dataset.on_events = bar.scan(dataset.entries)
+        if given.memory:
+            dataset, size = dataset.within(given.memory, chosen)
         result = export(
             dataset,
             out,
             form=form,
-            size=given.chunk_size,
-            part=None if part == "all" else part,
+            size=size,
+            part=chosen,
             shuffle=given.shuffle,
             progress=bar,
         )

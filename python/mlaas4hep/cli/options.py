@@ -134,9 +134,10 @@ def out_file(context: click.Context, option: click.Parameter, value: str) -> Pat
 
 
 def show_end(dataset: Dataset, params: Params) -> None:
-    """Print which files were skipped, and where the time went, if details are wanted."""
+    """Print which files were skipped, and where time and events went, if details are wanted."""
     if params.verbose > 1:
         click.echo(dataset.spent.table(), err=True)
+        click.echo(f"What became of every event\n{dataset.ledger.table()}", err=True)
     if dataset.bad_files:
         click.echo(f"mlaas4hep: done, but {lost(dataset.bad_files)}", err=True)
 

@@ -51,7 +51,7 @@ def train(
     model_path
         A Python file that defines ``model(idim)`` or ``model()``.
     params
-        Of these, ``training``, ``chunk_size``, ``epochs``, ``batch_size``, ``shuffle``, ``metrics``, ``hist`` and
+        Of these, ``training``, ``chunk_size``, ``memory``, ``epochs``, ``batch_size``, ``shuffle``, ``metrics``, ``hist`` and
         ``seed`` are used; the others have done their work in the dataset.
     fout
         The folder that receives ``model.keras``, ``specs.json``, ``plan.json``, ``params.json``,
@@ -113,7 +113,10 @@ class _Job:
     def __init__(self, dataset: Dataset, network: Network, params: Params, progress: Progress, where: str) -> None:
         self._dataset, self._network, self._params = dataset, network, params
         self._progress, self._where = progress, where
-        self._reader = Reader(dataset, params.chunk_size)
+        size = params.chunk_size
+        if params.memory:
+            dataset, size = dataset.within(params.memory, "train")
+        self._reader = Reader(dataset, size)
         self._trainer = Trainer(network, self._reader, params, progress, where)
         self._scored: Scored = np.empty(0, np.int64), np.empty(0), None
         if not self._reader.events["train"]:
