@@ -51,8 +51,8 @@ def train(
     model_path
         A Python file that defines ``model(idim)`` or ``model()``.
     params
-        Of these, ``training``, ``chunk_size``, ``memory``, ``epochs``, ``batch_size``, ``shuffle``, ``metrics``, ``hist`` and
-        ``seed`` are used; the others have done their work in the dataset.
+        Of these, ``training``, ``chunk_size``, ``memory``, ``epochs``, ``batch_size``, ``shuffle``, ``metrics``,
+        ``hist`` and ``seed`` are used; the others have done their work in the dataset.
     fout
         The folder that receives ``model.keras``, ``specs.json``, ``plan.json``, ``params.json``,
         ``metrics.json``, ``roc.png`` and ``learning_curves.png``, and with formulas or cuts ``preproc.json``, all or
