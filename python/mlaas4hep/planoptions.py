@@ -44,8 +44,8 @@ class PlanOptions(TypedDict, total=False):
         ``"matrix"``. ``"collections"``: flat branches in the matrix, and beside it a tensor (events, branches, width)
         with a mask (events, width) for each collection. ``"image"``: the same, and ``images``.
     collections
-        The jagged branches of each collection, names or globs, as in ``{"jet": ["jet*"]}``; in every event they have
-        equally long lists. Others are collections of their own. By default those are collections that have one
+        The jagged branches of each collection, names or globs of such, as in ``{"jet": ["jet*"]}``; in every event they
+        have equally long lists. Others are collections of their own. By default those are collections that have one
         counter, are fields of one record, or in memory have the same offsets.
     images
         Of each image its ``branches`` and its ``shape``, (height, width): jagged branches, each a channel with a value

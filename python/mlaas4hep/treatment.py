@@ -1,7 +1,7 @@
 """What the options of a plan mean for each branch of specs, and which tensors they make of them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -74,7 +74,7 @@ class Resolver:
         groups: Groups = {}
         owners: dict[str, str] = {}
         for name, given in declared.items():
-            groups[name] = sorted(self._branches(f"collection {name!r}", given))
+            groups[name] = sorted(self._branches(f"collection {name!r}", given, jagged))
             for branch in groups[name]:
                 if branch not in jagged:
                     raise ParamsError(f"collection {name!r}: branch {branch!r} is flat; give jagged ones")
@@ -216,15 +216,16 @@ class Resolver:
             raise BranchError(f"{what}: branch {name!r} is not in the specs{nearest(name, [*known, *self.groups])}")
         return sorted(found, key=_natural)
 
-    def _branches(self, what: str, given: object) -> list[str]:
-        """The branches that names and globs mean, each once, in the order given."""
+    def _branches(self, what: str, given: object, among: Sequence[str] | None = None) -> list[str]:
+        """The branches that names, and globs ``among`` some, mean, each once, in the order given."""
         names = [given] if isinstance(given, str) else given
         if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
             raise ParamsError(f"{what} has branches {given!r}; give names or globs")
         known = self.specs.branches
+        among = known if among is None else among
         found: dict[str, None] = {}
         for name in names:
-            meant = [name] if name in known else [branch for branch in known if fnmatchcase(branch, name)]
+            meant = [name] if name in known else [branch for branch in among if fnmatchcase(branch, name)]
             if not meant:
                 raise BranchError(f"{what}: branch {name!r} is not in the specs{nearest(name, known)}")
             found |= dict.fromkeys(sorted(meant, key=_natural))

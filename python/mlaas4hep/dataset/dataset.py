@@ -193,6 +193,7 @@ class Dataset(Passes):
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
         self._tallies: list[Tally] = []
+        self._told: set[int | None] = set()
         self.on_events: Callable[[int], None] | None = None
         if len(self.inputs) > self._max_open:
             chains = "the files of one label" if labels is not None and not isinstance(labels, str) else "they"
