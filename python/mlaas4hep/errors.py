@@ -6,6 +6,7 @@ without knowing us. A message says what was wrong, in which file and branch, and
 """
 
 import difflib
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 
@@ -93,8 +94,14 @@ class Note(UserWarning):
 
 
 def note(text: str) -> None:
-    """Tell the user ``text``: a warning of category :class:`Note`, which the command line prints as a line."""
-    warnings.warn(text, Note, stacklevel=3)
+    """Tell the user ``text``: a warning of category :class:`Note`, which the command line prints as a line.
+
+    It is of the line that called into the package, wherever in the package it comes from.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "mlaas4hep":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, Note, stacklevel=level)
 
 
 def first_line(error: BaseException) -> str:

@@ -1,0 +1,23 @@
+"""Notes tell whose line they are about."""
+
+import numpy as np
+import pytest
+from mlaas4hep import Loader, flatten
+from mlaas4hep.dataset import Dataset
+from mlaas4hep.errors import Note
+
+from tests.dataset.files import SAMPLE
+
+
+def test_a_note_is_of_the_line_that_called_the_package() -> None:
+    jets = (np.array([0, 2, 3]), np.array([90.0, 40.0, 120.0]))
+    with pytest.warns(Note, match="width 0") as found:
+        flatten({"met": np.ones(2), "jetPt": jets}, widths={"jetPt": 0})
+    assert [one.filename for one in found] == [__file__]
+
+
+def test_that_of_a_pass_is_of_the_loop_over_it() -> None:
+    dataset = Dataset([SAMPLE / "ttH.root"], select=["met", "jetPt"], widths={"jetPt": 1})
+    with pytest.warns(Note, match="values were cut off") as found:
+        list(Loader(dataset))
+    assert [one.filename for one in found] == [__file__]
