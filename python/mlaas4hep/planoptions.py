@@ -19,7 +19,8 @@ class PlanOptions(TypedDict, total=False):
     Attributes
     ----------
     normalize
-        ``"minmax"`` (the default): ``(x - min) * (1 / (max - min))``. ``"standard"``: ``(x - mean) * (1 / deviation)``.
+        ``"minmax"`` (the default): ``(x - min) * (1 / (max - min))``. ``"standard"``: ``(x - mean) * (1 / deviation)``,
+        the deviation rounded to 32 bits and the mean to what is as small, so that they are those of every format.
         ``"robust"``: ``(x - median) * (1 / (q84 - q16))``, with the quantiles of 16 and 84 %. ``"none"``: as values
         stand. Or ``{"kind": one of these, "clip": [lower, upper]}``, which limits the results. Or any of these by names
         of branches, as in ``{"*": "standard", "nJets": "none"}``; others are ``"minmax"``. A rule that a new branch
