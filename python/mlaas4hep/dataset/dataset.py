@@ -39,6 +39,7 @@ from mlaas4hep.sentinels import Given
 from mlaas4hep.sources import Reading, find
 from mlaas4hep.specs import Specs
 from mlaas4hep.splits import SplitBy, split_of
+from mlaas4hep.tensors import MATRIX
 from mlaas4hep.threads import resolve_threads
 from mlaas4hep.weights import Weights
 
@@ -251,12 +252,12 @@ class Dataset(Passes):
         other._plan = self._plan_of({**self._options, "normalize": dict.fromkeys(names, "none")})
         return other
 
-    def without_options(self) -> "Dataset":
-        """Return this dataset with a plan without options: the matrix, normalised from 0 to 1."""
-        if not self._options:
+    def as_matrix(self) -> "Dataset":
+        """Return this dataset with all values in the matrix, as many of each branch as the layout has."""
+        if self.plan.layout == MATRIX:
             return self
-        other = copy(self)
-        other._options, other._plan = PlanOptions(), None
+        other, matrix = copy(self), {"layout": MATRIX, "images": None, "widths": self.plan.widths}
+        other._options, other._plan = checked({**self._options, **matrix}, "Dataset"), None
         return other
 
     def folds(self, number: int, by: str | None = None) -> Folds:
