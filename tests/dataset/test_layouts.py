@@ -132,3 +132,15 @@ def test_what_only_knows_the_matrix_says_so_or_takes_it(files: list[Path], tmp_p
     with pytest.raises(ParamsError, match=r"chunks of layout 'collections' cannot be written to files; give"):
         export(dataset, tmp_path / "out", form="npz", size=10)
     assert dataset.without_options().plan == Dataset(files).plan
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"layout": "collection"}, "layout is 'collection'"), ({"normalize": "standart"}, "normalize is 'standart'")],
+)
+def test_options_that_are_wrong_whatever_the_files_hold_are_refused_before_these_are_read(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "broken.root").write_bytes(b"root" + bytes(100))
+    with pytest.raises(ParamsError, match=message):
+        Dataset([tmp_path / "broken.root"], **options)
