@@ -1,12 +1,14 @@
 """Notes tell whose line they are about."""
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
 from mlaas4hep import Loader, flatten
 from mlaas4hep.dataset import Dataset
 from mlaas4hep.errors import Note
 
-from tests.dataset.files import SAMPLE
+SAMPLE = files("mlaas4hep") / "sample" / "ttH.root"
 
 
 def test_a_note_is_of_the_line_that_called_the_package() -> None:
@@ -17,7 +19,7 @@ def test_a_note_is_of_the_line_that_called_the_package() -> None:
 
 
 def test_that_of_a_pass_is_of_the_loop_over_it() -> None:
-    dataset = Dataset([SAMPLE / "ttH.root"], select=["met", "jetPt"], widths={"jetPt": 1})
+    dataset = Dataset(str(SAMPLE), select=["met", "jetPt"], widths={"jetPt": 1})
     with pytest.warns(Note, match="values were cut off") as found:
         list(Loader(dataset))
     assert [one.filename for one in found] == [__file__]

@@ -282,6 +282,16 @@ def test_wrong_options_are_refused(options: dict[str, Any], error: type[Exceptio
         Plan(SPECS, **options)
 
 
+def test_a_glob_of_a_collection_means_no_flat_branch() -> None:
+    jets = (np.array([0, 1, 3]), np.ones(3))
+    specs = mlaas4hep.scan({"jet1Pt": np.ones(2), "jetEta": jets, "jetPt": jets})
+    plan = Plan(specs, layout="collections", collections={"jet": "jet*"})
+    assert plan.collections == {"jet": ("jetEta", "jetPt")}
+    assert plan.names == ["jet1Pt"]
+    with pytest.raises(ParamsError, match=r"^collection 'jet': branch 'jet1Pt' is flat; give jagged ones"):
+        Plan(specs, layout="collections", collections={"jet": "jet1*"})
+
+
 UNEQUAL = {"a": (np.array([0, 1, 3]), np.ones(3)), "b": (np.array([0, 1, 2]), np.ones(2))}
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "examples").rglob("README.md"))]
+GUIDE = ROOT / "docs" / "training.md"
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", GUIDE, *sorted((ROOT / "examples").rglob("README.md"))]
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -31,12 +32,12 @@ def help_of(command: str) -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("block", blocks(ROOT / "README.md", "python"))
+@pytest.mark.parametrize("block", [*blocks(ROOT / "README.md", "python"), "\n".join(blocks(GUIDE, "python"))])
 def test_python_prints_what_its_comments_say(
     block: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    exec(compile(block, "README.md", "exec"), {})
+    exec(compile(block, "text", "exec"), {})
     assert capsys.readouterr().out.splitlines() == re.findall(r"^ *print\(.*\)  # (.*)$", block, re.MULTILINE)
 
 

@@ -42,7 +42,7 @@ def open_files(folder: Path, events: int = -1) -> Dataset:
         },
         nevts=events,
         layout="collections",
-        collections={name: [f"{name}[A-Z]*"] for name in COLLECTIONS},
+        collections={name: [f"{name}*"] for name in COLLECTIONS},
         width_quantile=0.99,
         truncate={"jet": "jetPt"},
         normalize="standard",

@@ -5,9 +5,13 @@ from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
-from mlaas4hep.errors import nearest
+from mlaas4hep.errors import ParamsError, nearest
+from mlaas4hep.normalize import Rule, is_rule
+from mlaas4hep.tensors import MATRIX
 
-__all__ = ["PlanOptions", "checked", "plain"]
+__all__ = ["PlanOptions", "checked", "layout_of", "plain"]
+
+LAYOUTS = (MATRIX, "collections", "image")
 
 
 class PlanOptions(TypedDict, total=False):
@@ -45,9 +49,9 @@ class PlanOptions(TypedDict, total=False):
         ``"matrix"``. ``"collections"``: flat branches in the matrix, and beside it a tensor (events, branches, width)
         with a mask (events, width) for each collection. ``"image"``: the same, and ``images``.
     collections
-        The jagged branches of each collection, names or globs of such, as in ``{"jet": ["jet*"]}``; in every event they
-        have equally long lists. Others are collections of their own. By default those are collections that have one
-        counter, are fields of one record, or in memory have the same offsets.
+        The jagged branches of each collection, names or globs, as in ``{"jet": ["jet*"]}``, which means no flat one; in
+        every event they have equally long lists. Others are collections of their own. By default those are collections
+        that have one counter, are fields of one record, or in memory have the same offsets.
     images
         Of each image its ``branches`` and its ``shape``, (height, width): jagged branches, each a channel with a value
         for every pixel, or flat branches, each a pixel, row by row and channel after channel; those that a glob means
@@ -67,12 +71,32 @@ class PlanOptions(TypedDict, total=False):
 
 
 def checked(options: Mapping[str, object], caller: str) -> PlanOptions:
-    """Return options whose names are all known; ``TypeError`` names the nearest, as for other arguments."""
+    """Return options whose names are all known; ``TypeError`` names the nearest, as for other arguments.
+
+    What needs no specs is checked here, before files are scanned: ``ParamsError`` says what is wrong.
+    """
     for name in options:
         if name not in PlanOptions.__annotations__:
             known = nearest(name, PlanOptions.__annotations__)
             raise TypeError(f"{caller} got an unexpected keyword argument {name!r}{known}")
-    return cast(PlanOptions, options)
+    found = cast(PlanOptions, options)
+    layout_of(found)
+    if is_rule(rule := found.get("normalize", "minmax")):
+        Rule.of(rule)
+    return found
+
+
+def layout_of(options: PlanOptions) -> str:
+    """Return the name of the layout.
+
+    >>> layout_of({"normalize": "standard"})
+    'matrix'
+    """
+    layout: object = options.get("layout", MATRIX)
+    if not isinstance(layout, str) or layout not in LAYOUTS:
+        near = nearest(layout, LAYOUTS) if isinstance(layout, str) else ""
+        raise ParamsError(f"layout is {layout!r}; it must be 'matrix', 'collections' or 'image'{near}")
+    return layout
 
 
 def plain(value: Any) -> Any:

@@ -12,14 +12,12 @@ import numpy as np
 from mlaas4hep.errors import BranchError, ParamsError, nearest
 from mlaas4hep.grouping import Groups, by_record, whole
 from mlaas4hep.normalize import Rule, is_rule
-from mlaas4hep.planoptions import PlanOptions
+from mlaas4hep.planoptions import PlanOptions, layout_of
 from mlaas4hep.preproc import Preprocessing
 from mlaas4hep.specs import Specs
 from mlaas4hep.tensors import MATRIX
 
 __all__ = ["Resolver", "Tensor", "Treatment"]
-
-LAYOUTS = (MATRIX, "collections", "image")
 
 V = TypeVar("V")
 
@@ -51,11 +49,7 @@ class Resolver:
     @cached_property
     def layout(self) -> str:
         """The layout's name."""
-        layout: object = self.options.get("layout", MATRIX)
-        if not isinstance(layout, str) or layout not in LAYOUTS:
-            near = nearest(layout, LAYOUTS) if isinstance(layout, str) else ""
-            raise ParamsError(f"layout is {layout!r}; it must be 'matrix', 'collections' or 'image'{near}")
-        return layout
+        return layout_of(self.options)
 
     @cached_property
     def pad_value(self) -> float:
@@ -216,16 +210,19 @@ class Resolver:
             raise BranchError(f"{what}: branch {name!r} is not in the specs{nearest(name, [*known, *self.groups])}")
         return sorted(found, key=_natural)
 
-    def _branches(self, what: str, given: object, among: Sequence[str] | None = None) -> list[str]:
-        """The branches that names, and globs ``among`` some, mean, each once, in the order given."""
+    def _branches(self, what: str, given: object, among: Sequence[str] = ()) -> list[str]:
+        """The branches that names and globs mean, each once, in the order given; globs only such as are ``among`` some.
+
+        A glob that means none of these means others.
+        """
         names = [given] if isinstance(given, str) else given
         if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
             raise ParamsError(f"{what} has branches {given!r}; give names or globs")
         known = self.specs.branches
-        among = known if among is None else among
         found: dict[str, None] = {}
         for name in names:
-            meant = [name] if name in known else [branch for branch in among if fnmatchcase(branch, name)]
+            meant = [name] if name in known else [branch for branch in known if fnmatchcase(branch, name)]
+            meant = [branch for branch in meant if branch in among] or meant
             if not meant:
                 raise BranchError(f"{what}: branch {name!r} is not in the specs{nearest(name, known)}")
             found |= dict.fromkeys(sorted(meant, key=_natural))

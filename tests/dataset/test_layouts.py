@@ -138,3 +138,15 @@ def test_all_values_of_a_layout_in_the_matrix(files: list[Path]) -> None:
     matrix = dataset.as_matrix()
     assert matrix.plan == Dataset(files, normalize="standard", widths={"jet_*": 3}).plan
     assert (matrix.plan.widths, matrix.as_matrix()) == (dataset.plan.widths, matrix)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"layout": "collection"}, "layout is 'collection'"), ({"normalize": "standart"}, "normalize is 'standart'")],
+)
+def test_options_that_are_wrong_whatever_the_files_hold_are_refused_before_these_are_read(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "broken.root").write_bytes(b"root" + bytes(100))
+    with pytest.raises(ParamsError, match=message):
+        Dataset([tmp_path / "broken.root"], **options)

@@ -233,10 +233,15 @@ def test_a_state_of_other_arguments(dataset: Dataset, other: dict[str, Any], mes
 )
 def test_a_state_of_another_dataset(paths: list[Path], dataset: Dataset, other: dict[str, Any], name: str) -> None:
     state = Loader(dataset).state_dict()
-    with pytest.raises(ParamsError, match=f"^the state does not fit: the dataset's {name} differ from what they were"):
+    with pytest.raises(ParamsError, match=f"^the state does not fit: the dataset's {name} changed since"):
         Loader(Dataset(paths, **{"labels": LABELS, "select": INPUTS, **other})).load_state_dict(state)
-    with pytest.raises(ParamsError, match="the dataset's plan differ"):
+    with pytest.raises(ParamsError, match="the dataset's plan changed since"):
         Loader(dataset.unnormalised()).load_state_dict(state)
+
+
+def test_a_loader_takes_a_dataset(paths: list[Path]) -> None:
+    with pytest.raises(ParamsError, match=r"^a Loader takes a Dataset, not an object of type list$"):
+        Loader(paths)  # type: ignore[arg-type]
 
 
 def test_a_state_that_is_none(dataset: Dataset) -> None:

@@ -131,6 +131,21 @@ def test_an_input_that_is_none(dataset: Dataset, adapter: Any) -> None:
         adapter(Loader(dataset), "dat")
 
 
+@pytest.mark.parametrize("adapter", [to_arrow, to_keras, to_tensorflow, to_torch, to_xgboost])
+def test_what_is_no_loader(dataset: Dataset, adapter: Any) -> None:
+    for package in ("torch", "tensorflow", "xgboost"):
+        pytest.importorskip(package, reason="needs the extras")
+    with pytest.raises(ParamsError, match=r"^adapters take a Loader, not an object of type Dataset; give Loader\("):
+        adapter(dataset)
+
+
+def test_xgboost_takes_no_collections(dataset: Dataset, tmp_path: Path) -> None:
+    pytest.importorskip("xgboost", reason="needs the extra [xgboost]")
+    other = dataset_of(tmp_path, layout="collections")
+    with pytest.raises(ParamsError, match=r"^XGBoost takes the matrix only, .*: the dataset has layout='collections'"):
+        to_xgboost(Loader(other))
+
+
 @pytest.mark.parametrize(
     ("adapter", "package", "said"),
     [(to_torch, "torch", "PyTorch"), (to_xgboost, "xgboost", "XGBoost"), (to_keras, "keras", "Keras")],

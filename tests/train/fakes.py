@@ -27,7 +27,9 @@ class FakeChunk:
 
 
 class FakeJson:
-    """Specs or a plan, which only have to write themselves."""
+    """Specs or a plan, which only have to write themselves; the plan makes no tensors."""
+
+    collections = ()
 
     def to_json(self, path: Path) -> None:
         """Write something."""

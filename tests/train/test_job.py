@@ -3,6 +3,7 @@
 import json
 import textwrap
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,14 @@ def test_what_cannot_be_trained_is_said_before_anything_is_read(
         run(dataset, network(tmp_path), fout=tmp_path / "out")
     assert dataset.passes == []
     assert [path.name for path in tmp_path.iterdir()] == ["model.py"]
+
+
+def test_a_layout_that_training_cannot_take_is_an_error(tmp_path: Path) -> None:
+    sample = [f"{files('mlaas4hep')}/sample/{name}.root" for name in ("ttH", "ttbar")]
+    dataset = Dataset(sample, [1, 0], select=["met", "jetPt"], layout="collections", nevts=100)
+    message = r"^train takes the matrix only, .* of jetPt: the dataset has layout='collections'; make it with layout="
+    with pytest.raises(ParamsError, match=message):
+        train(dataset, network(tmp_path), PARAMS)
 
 
 def test_a_folder_in_the_way_is_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -84,6 +84,9 @@ class Loader:
         shard: tuple[int, int] | None = None,
         epochs: int | None = 1,
     ) -> None:
+        given: object = dataset
+        if not isinstance(given, Dataset):
+            raise ParamsError(f"a Loader takes a Dataset, not an object of type {type(given).__name__}")
         self.dataset = dataset
         self.part = part
         self._part = part_number(part)
@@ -196,5 +199,5 @@ def _compare(whose: str, then: Mapping[str, Any], now: Mapping[str, Any], values
     """Raise where something is not as it was when a state was taken."""
     for name in dict.fromkeys([*now, *then]):
         if then.get(name) != now.get(name):
-            was = f" was {then.get(name)!r} and is {now.get(name)!r}" if values else " differ from what they were"
+            was = f" was {then.get(name)!r} and is {now.get(name)!r}" if values else " changed since"
             raise ParamsError(f"the state does not fit: {whose}{name}{was}; make the loader as it was made then")

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlaas4hep.dataset import Loader
-from mlaas4hep.errors import ModelError
+from mlaas4hep.errors import ModelError, ParamsError
 
 if TYPE_CHECKING:
     from mlaas4hep.frameworks.torch import TorchEvents
@@ -63,7 +63,7 @@ def to_torch(loader: Loader) -> "TorchEvents":
     >>> data.dtype, labels.dtype
     (torch.float32, torch.int64)
     """
-    return _adapter("torch", "PyTorch", "torch").TorchEvents(loader)  # type: ignore[no-any-return]
+    return _adapter("torch", "PyTorch", "torch").TorchEvents(_checked(loader))  # type: ignore[no-any-return]
 
 
 def to_keras(loader: Loader, inputs: str | Sequence[str] = "data") -> Any:
@@ -101,7 +101,7 @@ def to_keras(loader: Loader, inputs: str | Sequence[str] = "data") -> Any:
     >>> len(history.history["loss"])
     2
     """
-    return _adapter("pydataset", "Keras", "keras").KerasEvents(loader, _names(inputs))
+    return _adapter("pydataset", "Keras", "keras").KerasEvents(_checked(loader), _names(inputs))
 
 
 def to_tensorflow(loader: Loader, inputs: str | Sequence[str] = "data") -> Any:
@@ -119,7 +119,7 @@ def to_tensorflow(loader: Loader, inputs: str | Sequence[str] = "data") -> Any:
     >>> to_tensorflow(mlaas4hep.Loader(dataset)).element_spec[0].shape
     TensorShape([None, 2])
     """
-    return _adapter("tensorflow", "TensorFlow", "keras").tensorflow_events(loader, _names(inputs))
+    return _adapter("tensorflow", "TensorFlow", "keras").tensorflow_events(_checked(loader), _names(inputs))
 
 
 def to_xgboost(loader: Loader) -> "XGBoostEvents":
@@ -132,6 +132,8 @@ def to_xgboost(loader: Loader) -> "XGBoostEvents":
     ------
     ModelError
         XGBoost is not installed.
+    ParamsError
+        The dataset's layout has collections or images, which XGBoost cannot take.
 
     Examples
     --------
@@ -147,7 +149,7 @@ def to_xgboost(loader: Loader) -> "XGBoostEvents":
     >>> matrix.num_row() == dataset.count("train")
     True
     """
-    return _adapter("xgboost", "XGBoost", "xgboost").XGBoostEvents(loader)  # type: ignore[no-any-return]
+    return _adapter("xgboost", "XGBoost", "xgboost").XGBoostEvents(_checked(loader))  # type: ignore[no-any-return]
 
 
 def to_arrow(loader: Loader) -> Any:
@@ -175,7 +177,14 @@ def to_arrow(loader: Loader) -> Any:
     """
     from mlaas4hep.frameworks.arrow import arrow_events
 
-    return arrow_events(loader)
+    return arrow_events(_checked(loader))
+
+
+def _checked(loader: object) -> Loader:
+    if not isinstance(loader, Loader):
+        kind = type(loader).__name__
+        raise ParamsError(f"adapters take a Loader, not an object of type {kind}; give Loader(dataset, batch_size)")
+    return loader
 
 
 def _names(inputs: str | Sequence[str]) -> str | list[str]:

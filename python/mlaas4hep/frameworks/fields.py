@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlaas4hep.dataset import Chunk, Loader
+from mlaas4hep.dataset import Chunk, Dataset, Loader
 from mlaas4hep.errors import ParamsError, nearest
 
-__all__ = ["Arrays", "Sampler", "Supervised", "arrays_of"]
+__all__ = ["Arrays", "Sampler", "Supervised", "arrays_of", "matrix_only"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -31,6 +31,15 @@ def arrays_of(chunk: Chunk, values: NDArray[np.int64]) -> Arrays:
     if chunk.labels is not None:
         found["labels"] = np.searchsorted(values, chunk.labels)
     return {name: array for name, array in found.items() if array is not None}
+
+
+def matrix_only(dataset: Dataset, who: str) -> None:
+    """Raise where a dataset makes more than the matrix, which is all that somebody takes."""
+    if names := list(dataset.plan.collections):
+        raise ParamsError(
+            f"{who} takes the matrix only, which would lack the branches of {', '.join(names)}: the dataset has "
+            f"layout={dataset.plan.layout!r}; make it with layout='matrix'"
+        )
 
 
 class Sampler:

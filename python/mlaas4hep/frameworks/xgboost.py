@@ -8,7 +8,7 @@ import numpy as np
 from xgboost import DataIter
 
 from mlaas4hep.dataset import Chunk, Loader
-from mlaas4hep.frameworks.fields import arrays_of
+from mlaas4hep.frameworks.fields import arrays_of, matrix_only
 
 __all__ = ["XGBoostEvents"]
 
@@ -18,6 +18,7 @@ class XGBoostEvents(DataIter):
 
     def __init__(self, loader: Loader) -> None:
         super().__init__()
+        matrix_only(loader.dataset, "XGBoost")
         self._loader, self._epoch = copy(loader), loader.epoch
         self._loader.epochs = 1
         self._names = loader.dataset.names

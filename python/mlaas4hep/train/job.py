@@ -17,6 +17,7 @@ from mlaas4hep.dataset import Dataset
 from mlaas4hep.errors import ModelError, ParamsError, note
 from mlaas4hep.evaluation.inputs import check_drawing, draw_inputs
 from mlaas4hep.frameworks import Network
+from mlaas4hep.frameworks.fields import matrix_only
 from mlaas4hep.output import OutputFolder
 from mlaas4hep.train.model_file import ModelFile, blame
 from mlaas4hep.train.procedure import Trainer
@@ -66,7 +67,8 @@ def train(
         The model file or its model cannot be used, a package for training is missing, or the loss is no
         finite number any more.
     ParamsError
-        There is a single class, there are no events to train on, or a package for histograms is missing.
+        There is a single class, there are no events to train on, the dataset's layout is not the matrix, or a package
+        for histograms is missing.
     OutputError
         ``fout`` or the folder for histograms is something else, or cannot be written.
     """
@@ -78,6 +80,7 @@ def train(
         _check_apart(OutputFolder(params.hist), target)
     with target or nullcontext() as folder, blame(source.path):
         _check_classes(dataset)
+        matrix_only(dataset, "train")
         frameworks.start(params.seed)
         network = frameworks.adapt(source.build(len(dataset.names)), str(source.path))
         network.prepare(len(dataset.names), dataset.classes)
