@@ -116,10 +116,10 @@ class Weights:
         bin, the last upper edge too). With a target t(b) = 1 (``"flat"``: the same sum in every bin, however wide),
         or that of a class, t(b) = W(class, b): w = w t(b) W(c) / (W(c, b) T(c)), where T(c) sums t over the bins in
         which class c has train events; the sum of the class stays. Events in bins where it has none weigh 0, which is
-        said. ``"sampling"`` instead keeps an event with a probability
-        in proportion to t(b) / W(c, b), the largest of the class being 1; what is drawn follows from seed and
-        identity of an event, and is done to all parts; in bins without train events none is kept. Events outside the edges, or without a value, are left out and counted. Specs are
-        of the events before sampling.
+        said. ``"sampling"`` instead keeps an event with a probability in proportion to t(b) / W(c, b), the largest of
+        the class being 1; what is drawn follows from seed and identity of an event, and is done to all parts; in bins
+        without train events none is kept. Events outside the edges, or without a value, are left out and counted.
+        Specs are of the events before sampling.
     balanced
         True: every class gets the same sum, and the mean weight is 1, over the train part:
         w = w N / (C W(c)) for N train events in C classes.

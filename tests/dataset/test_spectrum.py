@@ -125,6 +125,8 @@ def test_spectra_that_cannot_be(tmp_path: Path) -> None:
         len(flat(paths, flatten={"by": EDGES, "target": "sig"}))
     with pytest.raises(ExpressionError, match="spectrum: 'ptt' is no branch of"):
         flat(paths, flatten={"by": {"ptt": [0, 1]}})
+    with pytest.raises(ExpressionError, match=r"spectrum: branch 'jetPt' cannot be taken: .* jagged, but declared to"):
+        flat(paths, flatten={"by": {"jetPt": [0, 1]}})
     with pytest.raises(ParamsError, match="those of class '0' sum to 0 over the events that are used"):
         len(flat(weighed(tmp_path, [[1], [1]], pt=[[0], [1]]), [1, 0], flatten={"by": EDGES, "target": "1"}))
 

@@ -17,6 +17,7 @@ from mlaas4hep.dataset.checks import (
     naming,
     part_number,
     skips,
+    targets_of,
     whole,
 )
 from mlaas4hep.dataset.chunk import Chunk
@@ -178,7 +179,7 @@ class Dataset(Passes):
                 exclude,
                 identifier=names_of(identifier),
                 classes=classes,
-                targets=tuple([targets] if isinstance(targets, str) else targets),
+                targets=targets_of(targets),
                 weights=Weights.of(weights),
                 split=split_of(split),
                 seed=self._seed,

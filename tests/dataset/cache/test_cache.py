@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlaas4hep
 import numpy as np
@@ -251,6 +251,9 @@ def test_folders_that_cannot_be_a_cache(paths: list[Path], tmp_path: Path) -> No
     with pytest.raises(OutputError, match=rf"^cache: .*: holds 'file' and is no cache of ours \(it has no {MARKER}\)"):
         Dataset(paths, cache=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    for none in (3, "", "a\0b"):
+        with pytest.raises(ParamsError, match=r"^cache is .*; it must be the path of a folder, or None"):
+            Dataset(paths, cache=cast("Any", none))
     with pytest.raises(ParamsError, match="cache_limit is 'much'; it must be a number of bytes"):
         Dataset(paths, cache=tmp_path / "cache", cache_limit="much")
 
