@@ -117,7 +117,7 @@ def test_arrow_has_the_columns_that_files_have(tmp_path: Path) -> None:
     dataset = Dataset(make(tmp_path / "a.root", 20), select=["count"], weights=[2.0], targets=["event", "2 * count"])
     table = to_arrow(Loader(dataset, 8, shuffle=False)).read_all()
     assert table.schema.names == ["count", "weight", "target_0", "target_1", "file", "entry"]
-    chunk = next(dataset.chunks(-1, shuffle=False))
+    chunk = next(dataset.chunks(-1, "train", shuffle=False))
     assert chunk.targets is not None
     assert np.array_equal(table["target_1"], chunk.targets[:, 1])
 
