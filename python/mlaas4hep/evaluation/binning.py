@@ -63,9 +63,14 @@ class Binning:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """What becomes of the smallest and of the largest value: 0 and 1 with ``"minmax"``."""
+        """What becomes of the smallest and of the largest value."""
         low, high = (min(max(self.scale.image(end), -LARGEST), LARGEST) for end in (self.low, self.high))
         return low, high
+
+    @property
+    def unit(self) -> bool:
+        """Whether normalised values go from 0 to 1."""
+        return self.ends == (0.0, 1.0)
 
     def originals(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the values that were normalised to these.

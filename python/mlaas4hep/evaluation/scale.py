@@ -41,9 +41,10 @@ class Scale:
         clip = (step["clip"][0], step["clip"][1]) if "clip" in step else None
         if step["normalize"] == "none":
             return cls(clip=clip)
-        low, high, center = step.get("min"), step.get("max"), step.get("center")
-        if low is not None:
-            return cls(float(low), float(high) / 4 - float(low) / 4, clip)
+        if step.get("min") is not None:
+            low, high = float(step["min"]), float(step["max"])
+            return cls(low, high / 4 - low / 4, clip)
+        center = step.get("center")
         if center is None:
             return cls(0.0, 0.0, clip)
         if np.can_cast(type_, np.float32):  # which then is the type of the arithmetic
