@@ -99,7 +99,8 @@ def note(text: str) -> None:
     It is of the line that called into the package, wherever in the package it comes from.
     """
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "mlaas4hep":
+    ours = ("mlaas4hep", "contextlib")  # whose frames stand between ours
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ours:
         frame, level = frame.f_back, level + 1
     warnings.warn(text, Note, stacklevel=level)
 

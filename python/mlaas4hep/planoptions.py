@@ -1,6 +1,6 @@
 """What can be said about matrix and tensors: the options of ``Plan``, ``flatten`` and ``Dataset``, in one place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
@@ -70,14 +70,14 @@ class PlanOptions(TypedDict, total=False):
     images: Mapping[str, Mapping[str, Any]] | None
 
 
-def checked(options: Mapping[str, object], caller: str) -> PlanOptions:
-    """Return options whose names are all known; ``TypeError`` names the nearest, as for other arguments.
+def checked(options: Mapping[str, object], caller: str, others: Iterable[str] = ()) -> PlanOptions:
+    """Return options whose names are all known; ``TypeError`` names the nearest of these and of other arguments.
 
     What needs no specs is checked here, before files are scanned: ``ParamsError`` says what is wrong.
     """
     for name in options:
         if name not in PlanOptions.__annotations__:
-            known = nearest(name, PlanOptions.__annotations__)
+            known = nearest(name, [*PlanOptions.__annotations__, *others])
             raise TypeError(f"{caller} got an unexpected keyword argument {name!r}{known}")
     found = cast(PlanOptions, options)
     layout_of(found)

@@ -150,3 +150,8 @@ def test_options_that_are_wrong_whatever_the_files_hold_are_refused_before_these
     (tmp_path / "broken.root").write_bytes(b"root" + bytes(100))
     with pytest.raises(ParamsError, match=message):
         Dataset([tmp_path / "broken.root"], **options)
+
+
+def test_an_argument_that_is_none_names_the_nearest() -> None:
+    with pytest.raises(TypeError, match=r"'target' \(did you mean 'targets'\?\)$"):
+        Dataset("a.root", target="met")  # type: ignore[call-arg]

@@ -163,7 +163,7 @@ class Dataset(Passes):
         cache_limit: int | str = "20 GB",
         **options: Unpack[PlanOptions],
     ) -> None:
-        self._options = checked(options, "Dataset")
+        self._options = checked(options, "Dataset", Dataset.__init__.__kwdefaults__ or ())
         self.preproc = Preprocessing.of(preproc)
         self._seed = whole("seed", seed, 0, 2**64 - 1)
         self._max_open = whole("max_open", max_open, 1, 2**31)
