@@ -5,7 +5,8 @@ from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
-from mlaas4hep.errors import nearest
+from mlaas4hep.errors import ParamsError, nearest
+from mlaas4hep.normalize import Rule, is_rule
 
 __all__ = ["PlanOptions", "checked", "plain"]
 
@@ -67,11 +68,23 @@ class PlanOptions(TypedDict, total=False):
 
 
 def checked(options: Mapping[str, object], caller: str) -> PlanOptions:
-    """Return options whose names are all known; ``TypeError`` names the nearest, as for other arguments."""
+    """Return options whose names are all known; ``TypeError`` names the nearest, as for other arguments.
+
+    ``ParamsError``: a rule or a share is none, whatever branches there are; so that nobody waits for a scan to hear it.
+    """
     for name in options:
         if name not in PlanOptions.__annotations__:
             known = nearest(name, PlanOptions.__annotations__)
             raise TypeError(f"{caller} got an unexpected keyword argument {name!r}{known}")
+    normalize, share = options.get("normalize", "minmax"), options.get("width_quantile")
+    if isinstance(normalize, Mapping) and not is_rule(normalize):
+        for name, rule in normalize.items():
+            Rule.of(rule, f"normalize: branch {name!r}")
+    else:
+        Rule.of(normalize)
+    number = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
+    if share is not None and not (number and 0 <= cast(float, share) <= 1):
+        raise ParamsError(f"width_quantile is {share!r}; it must be a number from 0 to 1, or None")
     return cast(PlanOptions, options)
 
 
