@@ -81,8 +81,15 @@ def checked(options: Mapping[str, object], caller: str, others: Iterable[str] = 
             raise TypeError(f"{caller} got an unexpected keyword argument {name!r}{known}")
     found = cast(PlanOptions, options)
     layout_of(found)
-    if is_rule(rule := found.get("normalize", "minmax")):
-        Rule.of(rule)
+    normalize, share = options.get("normalize", "minmax"), options.get("width_quantile")
+    if isinstance(normalize, Mapping) and not is_rule(normalize):
+        for name, rule in normalize.items():
+            Rule.of(rule, f"normalize: branch {name!r}")
+    else:
+        Rule.of(normalize)
+    number = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
+    if share is not None and not (number and 0 <= cast(float, share) <= 1):
+        raise ParamsError(f"width_quantile is {share!r}; it must be a number from 0 to 1, or None")
     return found
 
 

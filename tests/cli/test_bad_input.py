@@ -116,8 +116,8 @@ def test_an_unknown_branch(key: str, role: str, invoke: Invoke, folder: Path) ->
 
 def test_an_unknown_branch_of_labels(invoke: Invoke) -> None:
     message = refused(invoke, "train", *FILES, "--labels", "rum", "--model", "model.py")
-    there = "there is no branch 'rum' in sig.root and 1 more file (did you mean 'run'?)"
-    assert message == f"label: {there}; it is no formula of branches either"
+    known = "label: there is no branch 'rum' in sig.root and 1 more file (did you mean 'run'?)"
+    assert message == f"{known}; it is no formula of branches either"
 
 
 def test_a_branch_that_one_file_lacks(invoke: Invoke, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The same bits: any number of threads, with a cache, from another format, behind a restart, in a forked process."""
+"""The same bits: with any threads, with a cache, from another format, behind a restart, in a forked process."""
 
 import hashlib
 import json
