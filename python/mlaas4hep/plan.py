@@ -214,9 +214,10 @@ class Plan:
 
     def _flat(self, run: _rust.Run, count: int | None = None) -> Flat:
         """What a run made: the first ``count`` rows of it."""
-        (data, mask), *pairs = [(data[:count], mask[:count]) for data, mask in run.tensors]
-        tensors = zip(self.collections.items(), pairs, strict=True)
-        collections = {name: Collection.of(pair, branches) for (name, branches), pair in tensors}
+        made = run.tensors if count is None else [(data[:count], mask[:count]) for data, mask in run.tensors]
+        (data, mask), *pairs = made
+        tensors = zip(self._tensors, pairs, strict=True)
+        collections = {name: Collection.of(pair, tuple(branches)) for (name, _, branches), pair in tensors}
         return Flat(data, mask, self.names, run.truncated, run.missing, collections=collections)
 
     def _new(self, rows: int) -> list[Pair]:

@@ -112,7 +112,8 @@ def test_weights_and_targets_are_in_the_files(form: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["weight", "target_0"])
 def test_a_branch_that_is_called_like_weights_or_targets(name: str, tmp_path: Path) -> None:
-    path = events_file(tmp_path / "sig.root", 50, **{name: np.arange(50.0)})
+    named: dict[str, Any] = {name: np.arange(50.0)}
+    path = events_file(tmp_path / "sig.root", 50, **named)
     given: dict[str, Any] = {"weights": [2.0]} if name == "weight" else {"targets": f"{name} + 1"}
     message = rf"branch '{name}' has the name of a column that chunks get as well; exclude it"
     with pytest.raises(ParamsError, match=message):

@@ -83,9 +83,9 @@ def table(chunk: Chunk, names: Sequence[str]) -> Any:
 
 def _columns(chunk: Chunk) -> Arrays:
     """What stands beside the matrix, a column each."""
-    targets = [] if chunk.targets is None else chunk.targets.T
-    columns = {"label": chunk.labels, "weight": chunk.weights}
-    columns |= {f"target_{number}": target for number, target in enumerate(targets)}
+    columns: dict[str, NDArray[Any] | None] = {"label": chunk.labels, "weight": chunk.weights}
+    if chunk.targets is not None:
+        columns |= {f"target_{number}": target for number, target in enumerate(chunk.targets.T)}
     columns |= {"file": chunk.file, "entry": chunk.entry}
     return {name: array for name, array in columns.items() if array is not None}
 

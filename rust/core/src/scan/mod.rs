@@ -52,10 +52,11 @@ pub fn scan(
             found[column].add(&Found { sketch: tally.take(), ..Found::default() });
         }
     })?;
-    let (mut found, _) = fresh();
-    for (part, _) in parts {
+    let parts = parts.into_iter().map(|(found, _)| found).reduce(|mut found, part| {
         found.iter_mut().zip(&part).for_each(|(found, part)| found.add(part));
-    }
+        found
+    });
+    let found = parts.unwrap_or_else(|| fresh().0);
     let branches = table.columns().iter().zip(found).map(|(column, found)| {
         let types = column.pieces().iter().map(|piece| TypeSet::of(piece.values().data().dtype()));
         // A column that came in no piece has no values; it is of the type that specs without types are taken for.

@@ -69,7 +69,7 @@ impl Tally {
         }
         let (least, most) = (self.least.max(1), self.most.min(FINITE - 1));
         let (positive, negative) = self.table.split_at_mut(MAGNITUDES);
-        let mut counts = Vec::new();
+        let mut counts = Vec::with_capacity(GROUP);
         take(&mut negative[least..most + 1], |place, count| counts.push((-((least + place) as i64), count)));
         counts.reverse();
         take(&mut negative[..1], |_, count| counts.push((0, count)));

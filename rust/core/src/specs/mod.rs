@@ -186,8 +186,8 @@ impl Specs {
     }
 
     /// The same, made with these sentinels.
-    pub fn with_sentinels(&self, sentinels: Sentinels) -> Specs {
-        Specs { sentinels, ..self.clone() }
+    pub fn with_sentinels(self, sentinels: Sentinels) -> Specs {
+        Specs { sentinels, ..self }
     }
 
     /// Whether mean and deviation count every event with its weight.
@@ -196,8 +196,8 @@ impl Specs {
     }
 
     /// The same, made with weights of the events, or without.
-    pub fn with_weighted(&self, weighted: bool) -> Specs {
-        Specs { weighted, ..self.clone() }
+    pub fn with_weighted(self, weighted: bool) -> Specs {
+        Specs { weighted, ..self }
     }
 
     /// The same, made without files that were skipped: each with the reason and the number of its events, if known.
