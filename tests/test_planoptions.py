@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlaas4hep
 import numpy as np
@@ -127,8 +127,9 @@ def test_a_quantile_of_lengths_picks_widths_that_are_not_given() -> None:
     plan = Plan(SPECS, width_quantile=0.66, widths={"jetEta": 2})
     assert plan.widths == {"jetEta": 2, "jetPt": 1, "lepPt": 1}
     assert Plan(SPECS, width_quantile=0.66, layout="collections").widths == {"jetEta": 1, "jetPt": 1, "lepPt": 1}
-    with pytest.raises(SpecsError, match=r"quantile is 2; it must be a number from 0 to 1"):
-        Plan(SPECS, width_quantile=2)
+    for none in (2, "a", True):
+        with pytest.raises(ParamsError, match=rf"^width_quantile is {none!r}; it must be a number from 0 to 1"):
+            Plan(SPECS, width_quantile=cast("Any", none))
 
 
 # Layouts

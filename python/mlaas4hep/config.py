@@ -11,7 +11,7 @@ from typing import Any
 from mlaas4hep.bytesize import parse_bytes
 from mlaas4hep.errors import ParamsError, nearest, note
 from mlaas4hep.jsonfile import read_json
-from mlaas4hep.planoptions import PlanOptions
+from mlaas4hep.planoptions import PlanOptions, checked
 from mlaas4hep.reading import Reading
 from mlaas4hep.sentinels import MUST, why_not
 from mlaas4hep.splits import split_of
@@ -270,7 +270,7 @@ def _flatten(value: object) -> str:
             return f"without {name!r}: a model file gets the matrix, layouts are for loops in Python"
         if name not in known:
             return f"without {name!r}{nearest(name, known)}; there are {', '.join(known)}"
-    return ""
+    return _made(partial(checked, caller="flatten"), value, "an object of ways of flattening")
 
 
 def _bytes(name: str, *, or_none: bool = False) -> Check:

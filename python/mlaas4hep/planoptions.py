@@ -23,7 +23,8 @@ class PlanOptions(TypedDict, total=False):
     Attributes
     ----------
     normalize
-        ``"minmax"`` (the default): ``(x - min) * (1 / (max - min))``. ``"standard"``: ``(x - mean) * (1 / deviation)``.
+        ``"minmax"`` (the default): ``(x - min) * (1 / (max - min))``. ``"standard"``: ``(x - mean) * (1 / deviation)``,
+        the deviation rounded to 32 bits and the mean to what is as small, so that they are those of every format.
         ``"robust"``: ``(x - median) * (1 / (q84 - q16))``, with the quantiles of 16 and 84 %. ``"none"``: as values
         stand. Or ``{"kind": one of these, "clip": [lower, upper]}``, which limits the results. Or any of these by names
         of branches, as in ``{"*": "standard", "nJets": "none"}``; others are ``"minmax"``. A rule that a new branch
@@ -80,8 +81,15 @@ def checked(options: Mapping[str, object], caller: str, others: Iterable[str] = 
             raise TypeError(f"{caller} got an unexpected keyword argument {name!r}{known}")
     found = cast(PlanOptions, options)
     layout_of(found)
-    if is_rule(rule := found.get("normalize", "minmax")):
-        Rule.of(rule)
+    normalize, share = options.get("normalize", "minmax"), options.get("width_quantile")
+    if isinstance(normalize, Mapping) and not is_rule(normalize):
+        for name, rule in normalize.items():
+            Rule.of(rule, f"normalize: branch {name!r}")
+    else:
+        Rule.of(normalize)
+    number = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
+    if share is not None and not (number and 0 <= cast(float, share) <= 1):
+        raise ParamsError(f"width_quantile is {share!r}; it must be a number from 0 to 1, or None")
     return found
 
 

@@ -92,8 +92,10 @@ class Flatten:
 class Weights:
     r"""What weighs the events of a dataset; each step changes the weights w of the one before, in this order.
 
-    W is a sum over all events that are used, of every part; sums are exact, so that no order of files, no number of
-    threads and no way of reading changes a bit. An event without any step weighs 1.
+    W is a sum over the events of the train part, so that nothing follows from the labels of validation and test; what
+    follows from it applies to all parts. Where the train part has no events, W is over all that are used; folds have
+    the weights of the dataset that they are made of, whatever is test in them. Sums are exact, so that no order of
+    files, no number of threads and no way of reading changes a bit. An event without any step weighs 1.
 
     Attributes
     ----------
@@ -113,12 +115,14 @@ class Weights:
         c gets the same spectrum of one or two variables, branches or formulas, in these bins (the lower edge is in a
         bin, the last upper edge too). With a target t(b) = 1 (``"flat"``: the same sum in every bin, however wide),
         or that of a class, t(b) = W(class, b): w = w t(b) W(c) / (W(c, b) T(c)), where T(c) sums t over the bins in
-        which class c has events; the sum of the class stays. ``"sampling"`` instead keeps an event with a probability
-        in proportion to t(b) / W(c, b), the largest of the class being 1; what is drawn follows from seed and
-        identity of an event alone. Events outside the edges, or without a value, are left out and counted. Specs are
-        of the events before sampling.
+        which class c has train events; the sum of the class stays. Events in bins where it has none weigh 0, which is
+        said. ``"sampling"`` instead keeps an event with a probability in proportion to t(b) / W(c, b), the largest of
+        the class being 1; what is drawn follows from seed and identity of an event, and is done to all parts; in bins
+        without train events none is kept. Events outside the edges, or without a value, are left out and counted.
+        Specs are of the events before sampling.
     balanced
-        True: every class gets the same sum, and the mean weight is 1: w = w N / (C W(c)) for N events in C classes.
+        True: every class gets the same sum, and the mean weight is 1, over the train part:
+        w = w N / (C W(c)) for N train events in C classes.
 
     Raises
     ------

@@ -116,7 +116,8 @@ def test_an_unknown_branch(key: str, role: str, invoke: Invoke, folder: Path) ->
 
 def test_an_unknown_branch_of_labels(invoke: Invoke) -> None:
     message = refused(invoke, "train", *FILES, "--labels", "rum", "--model", "model.py")
-    assert message == "label: there is no branch 'rum' in sig.root and 1 more file (did you mean 'run'?)"
+    known = "label: there is no branch 'rum' in sig.root and 1 more file (did you mean 'run'?)"
+    assert message == f"{known}; it is no formula of branches either"
 
 
 def test_a_branch_that_one_file_lacks(invoke: Invoke, folder: Path) -> None:
@@ -184,7 +185,8 @@ def test_wrong_parameters_are_all_named(invoke: Invoke, folder: Path) -> None:
     assert message.splitlines() == [
         "params.json:",
         '  epochs must be a whole number of at least 1, not "ten"',
-        "  split must be three fractions (train, validation, test) that add up to 1, not [0.5, 0.5, 0.5]",
+        "  split must be three fractions (train, validation, test) that add up to 1, or "
+        '{"by": ..., "validation": [...], "test": [...]}, not [0.5, 0.5, 0.5]',
     ]
 
 

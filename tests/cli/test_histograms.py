@@ -44,7 +44,7 @@ def test_specs_take_the_folder_from_the_parameters(invoke: Invoke, folder: Path)
 
 def test_labels_alone_change_no_specs(invoke: Invoke, folder: Path) -> None:
     with_labels = invoke("specs", *FILES, "--labels", "1,0", "--json").out
-    assert with_labels == invoke("specs", *FILES, "--json").out
+    assert with_labels == invoke("specs", *FILES, "--json", "--rescan").out
     by_branch = json.loads(invoke("specs", *FILES, "--labels", "run", "--json").out)
     assert by_branch["fkeys"] == ["met"]
     assert "3 labels for 2 inputs" in refused(invoke, "specs", *FILES, "--labels", "1,0,1")

@@ -94,6 +94,7 @@ def test_json(invoke: Invoke, folder: Path) -> None:
         "why_not": "counter",
         "reader": "mlaas4hep",
         "why_uproot": "",
+        "counted_by": "",
         "input": False,
         "specs": None,
     }

@@ -97,18 +97,22 @@ def expected(files: list[list[Event]], wish: Wish) -> dict[tuple[int, int], floa
             found[file, entry] = weights[entry]
             at = min(sum(edge <= event.y for edge in EDGES[1:]), 2) if wish.flattened else 0
             groups[file, entry] = (event.n % 2 if wish.labelled else 0, at)
+    train = [key for key in found if rules.part(21, key[0], [key[1]]) == 0] or list(found)
     if wish.flattened:
-        sums = summed(found, lambda key: groups[key])
-        if any(total <= 0 for total in sums.values()):
+        sums = summed({key: found[key] for key in train}, lambda key: groups[key])
+        if any(total <= 0 for total in sums.values()) or {of for of, _ in sums} != {of for of, _ in groups.values()}:
             return None
         for key, (of_class, _) in groups.items():
             bins = [total for (other, _), total in sums.items() if other == of_class]
-            found[key] *= math.fsum(bins) / len(bins) / sums[groups[key]]
+            found[key] *= math.fsum(bins) / len(bins) / sums[groups[key]] if groups[key] in sums else 0
     of_classes = summed(found, lambda key: groups[key][0])
     if not found or (wish.options["weights"] and any(total <= 0 for total in of_classes.values())):
         return None
     if "balanced" in wish.options["weights"]:
-        found = {key: w * len(found) / len(of_classes) / of_classes[groups[key][0]] for key, w in found.items()}
+        of_train = summed({key: found[key] for key in train}, lambda key: groups[key][0])
+        if len(of_train) < len(of_classes) or any(total <= 0 for total in of_train.values()):
+            return None
+        found = {key: w * len(train) / len(of_train) / of_train[groups[key][0]] for key, w in found.items()}
     return found
 
 

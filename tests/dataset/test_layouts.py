@@ -131,7 +131,13 @@ def test_what_only_knows_the_matrix_says_so_or_takes_it(files: list[Path], tmp_p
     dataset = Dataset(files, layout="collections", normalize="none")
     with pytest.raises(ParamsError, match=r"chunks of layout 'collections' cannot be written to files; give"):
         export(dataset, tmp_path / "out", form="npz", size=10)
-    assert dataset.without_options().plan == Dataset(files).plan
+
+
+def test_all_values_of_a_layout_in_the_matrix(files: list[Path]) -> None:
+    dataset = Dataset(files, layout="collections", normalize="standard", widths={"jet": 3})
+    matrix = dataset.as_matrix()
+    assert matrix.plan == Dataset(files, normalize="standard", widths={"jet_*": 3}).plan
+    assert (matrix.plan.widths, matrix.as_matrix()) == (dataset.plan.widths, matrix)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -251,6 +251,10 @@ def test_a_state_that_is_none(dataset: Dataset) -> None:
         loader.load_state_dict({})
     with pytest.raises(ParamsError, match=r"^this is no state of a Loader: its version is 2; give what state_dict"):
         loader.load_state_dict({**state, "version": 2})
+    with pytest.raises(ParamsError, match=r"^this is no state of a Loader: it is None; give what state_dict"):
+        loader.load_state_dict(cast("Any", None))
+    with pytest.raises(ParamsError, match=r"^this is no state of a Loader: its 'dataset' is 'x'; give what state_dict"):
+        loader.load_state_dict({**state, "dataset": "x"})
     with pytest.raises(ParamsError, match=r"^epoch is -1; it must be a whole number of at least 0"):
         loader.load_state_dict({**state, "epoch": -1})
     with pytest.raises(ParamsError, match=r"^the state does not fit: it is of 7 events, and there are \d+"):

@@ -19,8 +19,10 @@ EDGES = {"pt": [0, 1, 2, 4]}
 SUMS = st.lists(st.floats(0, 1e6).map(lambda x: x if x > 1e-6 else 0.0), min_size=1, max_size=8).filter(any)
 
 
-def flat(paths: Sequence[Path], labels: Any = None, *, flatten: Any = None, **options: Any) -> Dataset:
-    return Dataset(paths, labels=labels, weights={"flatten": flatten or {"by": EDGES}, **options})
+def flat(
+    paths: Sequence[Path], labels: Any = None, *, flatten: Any = None, split: Any = (1, 0, 0), **options: Any
+) -> Dataset:
+    return Dataset(paths, labels=labels, split=split, weights={"flatten": flatten or {"by": EDGES}, **options})
 
 
 def test_every_bin_of_a_class_gets_the_same_sum(tmp_path: Path) -> None:
@@ -58,6 +60,7 @@ def test_events_outside_the_edges_are_left_out_and_counted(tmp_path: Path, metho
     pt = [[0, -0.1, 1, 4, 4.1, np.nan, np.inf, 2, -9]]
     dataset = Dataset(
         weighed(tmp_path, [[1] * 9], pt=pt),
+        split=(0, 0.5, 0.5),
         weights={"flatten": {"by": EDGES, "method": method}},
         sentinels={"pt": -9},
     )
@@ -98,7 +101,9 @@ def test_identifiers_are_sampled_together(tmp_path: Path) -> None:
     n = [list(range(50)) * 2]
     paths = weighed(tmp_path, [[1] * 100], pt=[[0.5] * 50 + [0.5] * 30 + [1.5] * 20], n=n)
     flatten = {"by": {"pt": [0, 1, 2]}, "method": "sampling"}
-    kept = {entry for _, entry in by_event(Dataset(paths, identifier="n", weights={"flatten": flatten}))}
+    kept = {
+        entry for _, entry in by_event(Dataset(paths, identifier="n", split=(1, 0, 0), weights={"flatten": flatten}))
+    }
     assert {entry % 50 for entry in kept if entry < 50} == {entry % 50 for entry in kept if 50 <= entry < 80} | {
         entry for entry in kept if 30 <= entry < 50
     }
@@ -108,7 +113,10 @@ def test_identifiers_are_sampled_together(tmp_path: Path) -> None:
 def test_spectra_that_cannot_be(tmp_path: Path) -> None:
     paths = weighed(tmp_path, [[1, -1, 1], [1, 1, 1]], pt=[[0, 0, 1], [1, 1, 1]])
     keep = {"by": "w", "negative": "keep"}
-    message = "the weights of class '1' sum to 0 where 0 <= pt < 1; a spectrum is divided by that, so it must be posi"
+    message = (
+        "the weights of class '1' sum to 0 where 0 <= pt < 1, over the events of the train part; a spectrum is divided "
+        "by that, so it must be positive: take wider bins"
+    )
     with pytest.raises(ParamsError, match=message):
         len(flat(paths, [1, 0], **keep))
     with pytest.raises(ParamsError, match="there is no class 'sig'; classes are 0, 1"):
@@ -117,8 +125,30 @@ def test_spectra_that_cannot_be(tmp_path: Path) -> None:
         len(flat(paths, flatten={"by": EDGES, "target": "sig"}))
     with pytest.raises(ExpressionError, match="spectrum: 'ptt' is no branch of"):
         flat(paths, flatten={"by": {"ptt": [0, 1]}})
+    with pytest.raises(ExpressionError, match=r"spectrum: branch 'jetPt' cannot be taken: .* jagged, but declared to"):
+        flat(paths, flatten={"by": {"jetPt": [0, 1]}})
     with pytest.raises(ParamsError, match="those of class '0' sum to 0 over the events that are used"):
         len(flat(weighed(tmp_path, [[1], [1]], pt=[[0], [1]]), [1, 0], flatten={"by": EDGES, "target": "1"}))
+
+
+def test_only_train_events_decide(tmp_path: Path) -> None:
+    split = {"by": "part", "validation": [1], "test": [2]}
+    paths = weighed(tmp_path, [[1] * 7], pt=[[0, 0, 0, 1, 0, 0, 3]], part=[[0, 0, 0, 0, 1, 2, 2]])
+    with pytest.warns(Note, match="1 events weigh nothing, because the train part has none of their class in their"):
+        found = by_event(flat(paths, split=split))
+    assert listed(found, 0) == rounded([2 / 3] * 3 + [2] + [2 / 3] * 2 + [0])
+    sampling = flat(paths, flatten={"by": EDGES, "method": "sampling"}, split=split)
+    with pytest.warns(Note, match="1 events are left out, because the train part has none of their class in their"):
+        found = by_event(sampling)
+    assert (0, 3) in found
+    assert (0, 6) not in found
+    assert all(((0, entry) in found) == (uniform(21, 0, entry, 2) < 1 / 3) for entry in (0, 1, 2, 4, 5))
+
+
+def test_a_class_without_train_events_has_no_spectrum(tmp_path: Path) -> None:
+    paths = weighed(tmp_path, [[1] * 2, [1] * 2], pt=[[0, 1], [0, 1]], part=[[0, 0], [1, 1]])
+    with pytest.raises(ParamsError, match="those of class 'b' sum to 0 over the events of the train part"):
+        len(flat(paths, ["a", "b"], split={"by": "part", "validation": [1]}))
 
 
 @given(SUMS, st.randoms(use_true_random=False))

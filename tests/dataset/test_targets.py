@@ -1,6 +1,7 @@
 """Regression targets, and labels that a formula gives."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,3 +105,9 @@ def test_what_is_no_label(tmp_path: Path) -> None:
         BranchError, match=r"label: there is no branch 'coutn' .* \(did you mean 'count'\?\); it is no f"
     ):
         Dataset(path, labels="coutn")
+
+
+@pytest.mark.parametrize("targets", [3, ["x", 3], [""]])
+def test_targets_that_are_none(tmp_path: Path, targets: Any) -> None:
+    with pytest.raises(ParamsError, match=r"^targets: (3|'') is no target; it must be the name of a branch, or a for"):
+        Dataset(make(tmp_path / "a.root", 3), targets=targets)

@@ -108,14 +108,51 @@ def test_without_a_branch_a_cross_section_is_shared_by_the_number_of_entries(tmp
 
 def test_balanced_classes_have_the_same_sum_and_the_mean_is_1(tmp_path: Path) -> None:
     paths = weighed(tmp_path, [[1, 2, 3], [10.0], [4, 4]])
-    dataset = Dataset(paths, labels=["a", "b", "a"], weights={"by": "w", "balanced": True})
+    labels, split = ["a", "b", "a"], (1, 0, 0)
+    dataset = Dataset(paths, labels=labels, split=split, weights={"by": "w", "balanced": True})
     found = by_event(dataset)
     assert listed(found, 0) == rounded(np.array([1, 2, 3]) * 6 / (2 * 14))
     assert listed(found, 1) == [3]
     assert sum(found.values()) == pytest.approx(6)
-    plain = by_event(Dataset(paths, labels=["a", "b", "a"], weights="balanced"))
+    plain = by_event(Dataset(paths, labels=labels, split=split, weights="balanced"))
     assert listed(plain, 0) == rounded([6 / 10] * 3)
     assert listed(plain, 1) == [3]
+
+
+def test_classes_are_balanced_over_the_train_part_and_the_factors_are_for_all(tmp_path: Path) -> None:
+    paths = weighed(tmp_path, [[1, 2, 3, 100], [10.0, 50, 5]], part=[[0, 0, 0, 2], [0, 1, 0]])
+    split = {"by": "part", "validation": [1], "test": [2]}
+    dataset = Dataset(paths, labels=["a", "b"], split=split, weights={"by": "w", "balanced": True})
+    found = by_event(dataset)
+    assert listed(found, 0) == rounded(np.array([1, 2, 3, 100]) * 5 / (2 * 6))
+    assert listed(found, 1) == rounded(np.array([10, 50, 5]) * 5 / (2 * 15))
+    train = whole(dataset, "train")
+    assert train.weights is not None
+    assert train.weights.mean() == pytest.approx(1)
+    assert whole(Dataset(paths, labels=["a", "b"], split=(1, 0, 0), weights="balanced")).weights is not None
+
+
+def test_the_weights_of_folds_are_those_of_their_dataset(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    paths = weighed(tmp_path, [random.random(60).tolist(), random.random(30).tolist()])
+    dataset = Dataset(paths, labels=[1, 0], weights={"by": "w", "balanced": True})
+    found = by_event(dataset)
+    assert all(by_event(fold) == found for fold in dataset.folds(3))
+
+
+def test_without_a_train_part_classes_are_balanced_over_all_events(tmp_path: Path) -> None:
+    paths = weighed(tmp_path, [[1, 1, 1], [1.0]])
+    found = by_event(Dataset(paths, labels=["a", "b"], split=(0, 0, 1), weights="balanced"))
+    assert listed(found, 0) == rounded([4 / 6] * 3)
+    assert listed(found, 1) == [2]
+
+
+def test_a_class_without_train_events_cannot_be_balanced(tmp_path: Path) -> None:
+    paths = weighed(tmp_path, [[1, 1], [1.0]], part=[[0, 0], [1]])
+    split = {"by": "part", "validation": [1]}
+    with pytest.raises(ParamsError, match="those of class 'b' sum to 0 over the events of the train part; it must be"):
+        len(Dataset(paths, labels=["a", "b"], split=split, weights="balanced"))
+    assert len(Dataset(paths, labels=["a", "b"], split=split, weights="w")) == 3
 
 
 @pytest.mark.parametrize("negative", ["keep", "abs", "drop"])
@@ -200,7 +237,7 @@ def test_the_order_of_files_does_not_change_a_bit(tmp_path: Path) -> None:
 
     def found(order: list[int]) -> dict[int, list[float]]:
         with pytest.warns(Note, match="0 events"):
-            dataset = Dataset([paths[at] for at in order], labels="flag", weights=given)
+            dataset = Dataset([paths[at] for at in order], labels="flag", split=(1, 0, 0), weights=given)
         weights = by_event(dataset)
         return {at: listed(weights, place) for place, at in enumerate(order)}
 

@@ -6,16 +6,25 @@ import numpy as np
 import pytest
 
 pytest.importorskip("hist", reason="histograms need the extra [hist]")
-from mlaas4hep import flatten, scan
+import hist
+from mlaas4hep import Plan, flatten, scan
 from mlaas4hep.evaluation.binning import BINS, Binning, choose_bins, without_bins
+from mlaas4hep.evaluation.scale import Scale
 
 
-def bins(values: Any) -> Binning:
-    """Return the bins of a flat branch with these values."""
+def plain(values: Any, normalize: Any = "minmax") -> tuple[Binning, Any]:
+    """Return what the specs say of a flat branch with these values, and what flattening makes of them."""
     data = {"x": np.asarray(values)}
-    flat = flatten(data)
     specs = scan(data)
-    return choose_bins(specs, "x", without_bins(specs, "x").originals(flat.data[~flat.padding_mask]))
+    plan = Plan(specs, normalize=normalize)
+    flat = plan(data)
+    return without_bins(specs, "x", Scale.all_of(plan, specs)["x"]), flat.data[~flat.padding_mask]
+
+
+def bins(values: Any, normalize: Any = "minmax") -> Binning:
+    """Return the bins of a flat branch with these values."""
+    found, flat = plain(values, normalize)
+    return choose_bins(found, found.originals(flat))
 
 
 def normalised(values: Any) -> Any:
@@ -129,9 +138,8 @@ def test_a_default_far_from_all_values_is_left_to_the_flows(default: float, type
 
 
 def test_without_a_sample_the_range_is_that_of_the_specs() -> None:
-    specs = scan({"x": np.array([0.0, 50.0]), "n": np.array([0, 500])})
-    for name, high in (("x", 50), ("n", 500)):
-        edges = choose_bins(specs, name, np.empty(0)).original.edges
+    for values, high in ((np.array([0.0, 50.0]), 50), (np.array([0, 500]), 500)):
+        edges = choose_bins(plain(values)[0], np.empty(0)).original.edges
         assert edges[0] == pytest.approx(0, abs=0.51)
         assert edges[-1] == pytest.approx(high, abs=9)
 
@@ -153,6 +161,41 @@ def test_without_a_sample_the_range_is_that_of_the_specs() -> None:
     ],
 )
 def test_when_values_do_not_come_back_from_normalised_ones(values: Any, coarse: bool) -> None:
-    data = {"x": values}
-    found, flat = without_bins(scan(data), "x"), flatten(data)
-    assert found.too_coarse(found.originals(flat.data[~flat.padding_mask])) is coarse
+    found, flat = plain(values)
+    assert found.too_coarse(found.originals(flat)) is coarse
+
+
+RULES = ["minmax", "standard", "robust", "none", {"kind": "standard", "clip": [-1, 1]}]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "values",
+    [
+        RANDOM.normal(100, 3, 1000).astype(np.float32),
+        RANDOM.lognormal(0, 3, 1000),
+        RANDOM.integers(-5, 40, 1000).astype(np.int16),
+        RANDOM.integers(-1000, 10**6, 1000),
+        RANDOM.random(1000) < 0.3,
+        np.full(1000, 7.5),
+        np.append(np.zeros(1000), 5.0),  # of which the robust scale is 0
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_every_normalised_value_has_a_bin_and_comes_back(values: Any, rule: Any) -> None:
+    found, flat = plain(values, rule)
+    values = values.astype(np.float64)
+    counts = hist.Hist(choose_bins(found, found.originals(flat)).normalised).fill(flat).values(flow=True)
+    assert (counts[0], counts[-1], counts.sum()) == (0, 0, len(values))
+    clipped = isinstance(rule, dict)
+    if clipped or len(set(flat)) == 1 < len(set(values)):
+        assert found.too_coarse(found.originals(flat))
+    else:
+        away = np.abs(values - found.scale.shift) * 4e-7
+        assert (np.abs(found.originals(flat) - values) <= away).all()
+
+
+def test_a_range_that_overflows_comes_back() -> None:
+    found, flat = plain([-1.5e308, 0.0, 1e308])
+    assert found.originals(flat).tolist() == pytest.approx([-1.5e308, 0.0, 1e308], abs=1e302)
+    assert found.unit

@@ -54,6 +54,39 @@ def filled(dataset: Dataset, part: str | None = None, most: int = 10**6) -> dict
     return {counts.binning.name: counts for counts in found.counts()}
 
 
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"normalize": "standard"},
+    {"normalize": {"met": "robust", "pt": {"kind": "standard", "clip": [-1, 2]}, "n": "none"}},
+    {"layout": "collections", "widths": {"pt": 2}, "normalize": "none", "padding": "wrap"},
+    {"fill": -7.0, "truncate": {"pt": "pt"}, "widths": {"pt": 1}},
+]
+
+
+@pytest.mark.filterwarnings("ignore::mlaas4hep.errors.Note")
+@pytest.mark.parametrize("options", OPTIONS)
+def test_what_the_model_gets_is_drawn_for_every_normalisation(options: dict[str, Any], paths: list[str]) -> None:
+    kept = {name: option for name, option in options.items() if name != "layout"}
+    normalised, original = (
+        next(Dataset(paths, exclude="type", **some).chunks(-1, shuffle=False))
+        for some in (kept, {**kept, "normalize": "none"})
+    )
+    names = Dataset(paths, exclude="type", **kept).names
+    for name, counts in filled(Dataset(paths, exclude="type", **options).as_matrix()).items():
+        columns = [at for at, column in enumerate(names) if column.split("_")[0] == name]
+        there = ~normalised.padding_mask[:, columns]
+        for chunk, axis, found in (
+            (normalised, counts.binning.normalised, counts.normalised),
+            (original, counts.binning.original, counts.original),
+        ):
+            values = chunk.data[:, columns][there]
+            if counts.binning.empty:
+                assert not len(values)
+                continue
+            assert (found[0].sum(), found[0][[0, -1]].tolist()) == (len(values), [0, 0])
+            np.testing.assert_allclose(found[0][1:-1], np.histogram(values, axis.edges)[0], atol=1)
+
+
 def finite(values: Any) -> Any:
     """Return the finite values of a branch."""
     flat = np.asarray(ak.flatten(values, axis=None), np.float64)
@@ -327,7 +360,7 @@ def test_an_empty_part(paths: list[str], tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::mlaas4hep.errors.Note")
 def test_lost_events_are_not_drawn(paths: list[str], tmp_path: Path) -> None:
-    specs = Dataset(paths).specs()
+    specs = Dataset(paths).specs().with_parts({})
     for path in paths:
         spoil(Path(path))
         dataset = Dataset(paths, specs=specs, max_open=1, on_bad_file="skip")

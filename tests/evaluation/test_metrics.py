@@ -86,6 +86,12 @@ def test_an_event_of_weight_two_counts_as_two() -> None:
     assert np.sum(weighted.confusion_matrix) == weighted.events == 60
 
 
+def test_sums_of_weights_stand_under_their_head() -> None:
+    labels, scores = RANDOM.integers(0, 2, 60), RANDOM.random(60)
+    head, _, *lines = evaluate(labels, scores, ["b", "s"], weights=RANDOM.random(60) * 3 + 0.1).text.splitlines()
+    assert {len(line) for line in lines if line} == {len(head)}
+
+
 def test_negative_weights_are_not_used_and_that_is_said() -> None:
     labels, scores = np.array([0, 1, 0, 1]), np.array([0.1, 0.6, 0.7, 0.9])
     found = evaluate(labels, scores, ["b", "s"], weights=np.array([1, -1, 2, 1]))

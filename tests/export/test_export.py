@@ -81,6 +81,46 @@ def test_arrays(form: str, dataset: Dataset, tmp_path: Path) -> None:
                 np.testing.assert_array_equal(array, getattr(chunk, name))
 
 
+def learned(folder: Path) -> Dataset:
+    """Return a dataset with weights and two targets."""
+    write_inputs(folder)
+    return make_dataset(folder, labels=None, weights=[2.0, 0.5], targets=["met", "2 * met"])
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow", "npz", "hdf5"])
+def test_weights_and_targets_are_in_the_files(form: str, tmp_path: Path) -> None:
+    dataset = learned(tmp_path)
+    export(dataset, tmp_path / "out", form=form, size=120)
+    said = about(tmp_path / "out")
+    assert said["targets"] == ["met", "2 * met"]
+    for number, chunk in enumerate(dataset.chunks(120)):
+        path = tmp_path / "out" / f"chunk-{number:05}.{form}"
+        assert chunk.weights is not None
+        assert chunk.targets is not None
+        if form in ("npz", "hdf5"):
+            with read_arrays(path) as arrays:
+                assert {name: str(arrays[name].dtype) for name in arrays} == said["holds"]
+                np.testing.assert_array_equal(arrays["weights"], chunk.weights)
+                np.testing.assert_array_equal(arrays["targets"], chunk.targets)
+            continue
+        found = read_table(path, dataset.names)
+        assert list(found)[1:] == ["weight", "target_0", "target_1", "file", "entry"]
+        assert [found[name].dtype for name in ("weight", "target_0")] == [np.float32, np.float32]
+        np.testing.assert_array_equal(found["weight"], chunk.weights)
+        np.testing.assert_array_equal(np.stack([found["target_0"], found["target_1"]], axis=1), chunk.targets)
+
+
+@pytest.mark.parametrize("name", ["weight", "target_0"])
+def test_a_branch_that_is_called_like_weights_or_targets(name: str, tmp_path: Path) -> None:
+    path = events_file(tmp_path / "sig.root", 50, **{name: np.arange(50.0)})
+    given: dict[str, Any] = {"weights": [2.0]} if name == "weight" else {"targets": f"{name} + 1"}
+    message = rf"branch '{name}' has the name of a column that chunks get as well; exclude it"
+    with pytest.raises(ParamsError, match=message):
+        export(Dataset(path, **given), tmp_path / "out")
+    export(Dataset(path), tmp_path / "out")
+    export(Dataset(path, **given), tmp_path / "arrays", form="npz")
+
+
 @pytest.mark.parametrize("rows", [1, 7, 8, 9, 511, 512, 513, 1025])
 def test_columns_of_any_length(rows: int) -> None:
     """A matrix is turned into columns block by block; validity comes as bits."""

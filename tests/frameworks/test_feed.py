@@ -113,6 +113,22 @@ def test_arrow_refuses_a_column_that_is_there_twice(tmp_path: Path, name: str) -
         to_arrow(Loader(dataset))
 
 
+def test_arrow_has_the_columns_that_files_have(tmp_path: Path) -> None:
+    dataset = Dataset(make(tmp_path / "a.root", 20), select=["count"], weights=[2.0], targets=["event", "2 * count"])
+    table = to_arrow(Loader(dataset, 8, shuffle=False)).read_all()
+    assert table.schema.names == ["count", "weight", "target_0", "target_1", "file", "entry"]
+    chunk = next(dataset.chunks(-1, "train", shuffle=False))
+    assert chunk.targets is not None
+    assert np.array_equal(table["target_1"], chunk.targets[:, 1])
+
+
+def test_arrow_refuses_a_collection_with_the_name_of_a_column(dataset: Dataset) -> None:
+    named = {"layout": "collections", "collections": {"entry": ["jetPt"]}}
+    path = str(dataset.inputs[0])
+    with pytest.raises(ParamsError, match=r"^collection 'entry': batches have a column of this name already; give"):
+        to_arrow(Loader(Dataset(path, **named)))  # type: ignore[arg-type]
+
+
 def test_weights_and_targets_are_fields(dataset: Dataset) -> None:
     events = dataset.arrays("test")
     rows = len(events.data)

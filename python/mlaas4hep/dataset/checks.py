@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ __all__ = [
     "part_number",
     "shard_of",
     "skips",
+    "targets_of",
     "whole",
     "window_of",
 ]
@@ -113,11 +114,24 @@ def skips(on_bad_file: str) -> bool:
     return on_bad_file == "skip"
 
 
+def targets_of(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return targets that a user gave, one as a text; ``ParamsError`` if they are no texts."""
+    one_or_more: Any = given
+    listed = isinstance(one_or_more, Sequence) and not isinstance(one_or_more, str)
+    found: tuple[Any, ...] = tuple(one_or_more) if listed else (one_or_more,)
+    for target in found:
+        if not isinstance(target, str) or not target.strip():
+            raise ParamsError(f"targets: {target!r} is no target; it must be the name of a branch, or a formula")
+    return found
+
+
 def cache_in(folder: str | os.PathLike[str] | None, limit: int | str) -> "Cache | None":
     """Return the cache in a folder, if one is given."""
-    most = parse_bytes("cache_limit", limit)
+    most, given = parse_bytes("cache_limit", limit), cast("Any", folder)
     if folder is None:
         return None
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given) or "\0" in os.fspath(given):
+        raise ParamsError(f"cache is {given!r}; it must be the path of a folder, or None")
     from mlaas4hep.dataset.cache.folder import Cache
 
     return Cache(folder, most)

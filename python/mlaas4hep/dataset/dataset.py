@@ -17,6 +17,7 @@ from mlaas4hep.dataset.checks import (
     naming,
     part_number,
     skips,
+    targets_of,
     whole,
 )
 from mlaas4hep.dataset.chunk import Chunk
@@ -39,6 +40,7 @@ from mlaas4hep.sentinels import Given
 from mlaas4hep.sources import Reading, find
 from mlaas4hep.specs import Specs
 from mlaas4hep.splits import SplitBy, split_of
+from mlaas4hep.tensors import MATRIX
 from mlaas4hep.threads import resolve_threads
 from mlaas4hep.weights import Weights
 
@@ -177,7 +179,7 @@ class Dataset(Passes):
                 exclude,
                 identifier=names_of(identifier),
                 classes=classes,
-                targets=tuple([targets] if isinstance(targets, str) else targets),
+                targets=targets_of(targets),
                 weights=Weights.of(weights),
                 split=split_of(split),
                 seed=self._seed,
@@ -193,6 +195,7 @@ class Dataset(Passes):
         self._plan: Plan | None = None
         self._watches = [self._first_pass.watch]
         self._tallies: list[Tally] = []
+        self._told: set[int | None] = set()
         self.on_events: Callable[[int], None] | None = None
         if len(self.inputs) > self._max_open:
             chains = "the files of one label" if labels is not None and not isinstance(labels, str) else "they"
@@ -250,12 +253,12 @@ class Dataset(Passes):
         other._plan = self._plan_of({**self._options, "normalize": dict.fromkeys(names, "none")})
         return other
 
-    def without_options(self) -> "Dataset":
-        """Return this dataset with a plan without options: the matrix, normalised from 0 to 1."""
-        if not self._options:
+    def as_matrix(self) -> "Dataset":
+        """Return this dataset with all values in the matrix, as many of each branch as the layout has."""
+        if self.plan.layout == MATRIX:
             return self
-        other = copy(self)
-        other._options, other._plan = PlanOptions(), None
+        other, matrix = copy(self), {"layout": MATRIX, "images": None, "widths": self.plan.widths}
+        other._options, other._plan = checked({**self._options, **matrix}, "Dataset"), None
         return other
 
     def folds(self, number: int, by: str | None = None) -> Folds:

@@ -167,9 +167,7 @@ class Loader:
         ParamsError
             It is no state, or not one of such a loader; the message says what differs.
         """
-        lacking = [name for name in ("epoch", "batch", "events", "arguments", "dataset") if name not in state]
-        if lacking or state.get("version") != VERSION:
-            what = f"it lacks {lacking[0]!r}" if lacking else f"its version is {state.get('version')!r}"
+        if what := _why_not(state):
             raise ParamsError(
                 f"this is no state of a Loader: {what}; give what state_dict() of version {VERSION} returned"
             )
@@ -193,6 +191,17 @@ class Loader:
 
 def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _why_not(state: Any) -> str:
+    """Why a value cannot be a state, if it cannot."""
+    if not isinstance(state, Mapping):
+        return f"it is {state!r}"
+    lacking = [name for name in ("epoch", "batch", "events", "arguments", "dataset") if name not in state]
+    if lacking or state.get("version") != VERSION:
+        return f"it lacks {lacking[0]!r}" if lacking else f"its version is {state.get('version')!r}"
+    wrong = [name for name in ("arguments", "dataset") if not isinstance(state[name], Mapping)]
+    return f"its {wrong[0]!r} is {state[wrong[0]]!r}" if wrong else ""
 
 
 def _compare(whose: str, then: Mapping[str, Any], now: Mapping[str, Any], values: bool = True) -> None:

@@ -31,6 +31,7 @@ class Passes(ABC):
     _first_pass: FirstPass
     _watches: list[Watch]
     _tallies: list[Tally]
+    _told: set[int | None]
     _max_open: int
     _seed: int
     _threads: int
@@ -193,7 +194,8 @@ class Passes(ABC):
         finally:
             for tally in tallies:
                 tally.end()
-        if watch.truncated:
+        if watch.truncated and asked.part not in self._told:
+            self._told.add(asked.part)  # other passes over the part would say nearly the same
             cut = ", ".join(f"{number} of {name}" for name, number in watch.truncated.items())
             where = " (in what was left of the pass)" if asked.skip else ""
             note(f"values were cut off, because lists are longer than their width: {cut}{where}")

@@ -132,6 +132,8 @@ def quantity_of(
     try:
         compiled = compile_for(replace(alone, removed=tuple(new)), schemas, sentinels)
     except ExpressionError as error:
+        if text in known:
+            raise ExpressionError(f"{role}: branch {text!r} cannot be taken: {error}") from None
         listed = schemas[0][0] + (f" and {len(schemas) - 1} more" if len(schemas) > 1 else "")
         raise ExpressionError(
             f"{role}: {text!r} is no branch of {listed}{nearest(text, [*known, *new])}, and no formula: {error}"

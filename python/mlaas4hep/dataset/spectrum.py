@@ -48,15 +48,15 @@ class Spectrum:
         shape: NDArray[np.float64] = sums[known.index(target)]
         return shape
 
-    def check(self, name: str, sums: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
+    def check(self, name: str, sums: NDArray[np.float64], counts: NDArray[np.int64], over: str) -> None:
         """Raise where a bin has events of a class, and they weigh nothing or less."""
         wrong = (counts > 0) & ~(sums > 0)
         if wrong.any():
             at = int(np.argmax(wrong))
             of_class = f" of class {name!r}" if name else ""
             raise ParamsError(
-                f"weights: flatten: the weights{of_class} sum to {sums[at]:g} where {self._where(at)}; a spectrum is "
-                "divided by that, so it must be positive: take wider bins"
+                f"weights: flatten: the weights{of_class} sum to {sums[at]:g} where {self._where(at)}, over {over}; a "
+                "spectrum is divided by that, so it must be positive: take wider bins"
             )
 
     def _where(self, at: int) -> str:

@@ -13,7 +13,7 @@ from mlaas4hep.dataset.learned import Learned
 from mlaas4hep.dataset.quantities import Quantities
 from mlaas4hep.dataset.spectrum import Spectrum, factors, probabilities
 from mlaas4hep.dataset.sums import exact_sums, pieces
-from mlaas4hep.errors import ParamsError, shortened
+from mlaas4hep.errors import ParamsError, note, shortened
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import Column
 from mlaas4hep.weights import CrossSections, Weights
@@ -96,8 +96,9 @@ class Weigher:
         self._scale(learned)
         if self._spectrum is not None:
             self._flatten(self._spectrum, events)
-        sums = events.checked_sums()
+        events.check()
         if self._weights.balanced:
+            sums = events.checked_sums()
             factor = events.counts().sum() / (len(sums) * sums)
             for classes, entries, one in events.used():
                 one.weights[entries] *= factor[classes]
@@ -138,19 +139,26 @@ class Weigher:
         return sums
 
     def _flatten(self, spectrum: Spectrum, events: ByClass) -> None:
-        """Give every class the same spectrum."""
+        """Give every class the same spectrum; events where its train part has none weigh nothing, or are not drawn."""
+        events.checked_sums()
         sums, counts = events.sums(spectrum.count), events.counts(spectrum.count)
         shape = spectrum.shape(events.names, sums)
         for name, of_class, count in zip(events.names, sums, counts, strict=True):
-            spectrum.check(name, of_class, count)
+            spectrum.check(name, of_class, count, events.over)
         make = probabilities if spectrum.samples else factors
-        found = np.stack([make(of_class, shape) for of_class in sums])
+        found, alone = np.stack([make(of_class, shape) for of_class in sums]), 0
         for classes, entries, one in events.used():
-            at = found[classes, one.bins[entries]]
+            at, none = found[classes, one.bins[entries]], counts[classes, one.bins[entries]] == 0
+            alone += int(np.count_nonzero(none))
             if spectrum.samples:
                 one.parts[entries[one.uniforms[entries] >= at]] = DROPPED
             else:
                 one.weights[entries] *= at
+        if alone:
+            what = "are left out" if spectrum.samples else "weigh nothing"
+            note(
+                f"{alone:,} events {what}, because the train part has none of their class in their bins of the spectrum"
+            )
 
     def _float32(self, file: File, learned: Learned) -> NDArray[np.float32]:
         """The weights as chunks hold them."""

@@ -7,6 +7,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from mlaas4hep.evaluation.scale import Scale
 from mlaas4hep.specs import Specs
 
 __all__ = ["BINS", "Binning", "choose_bins", "without_bins"]
@@ -32,13 +33,16 @@ where the central 99.8 % of them span more than this share of it."""
 EDGE = 1e-6
 """By this much of its range an axis goes beyond it, so that the largest value is in the last bin."""
 
+ROUNDED = 3e-7
+"""And by this much of the largest magnitude, for up to three roundings to float32."""
+
 
 @dataclass(frozen=True, slots=True)
 class Binning:
     """The axes of a branch's two histograms, and the way back from normalised to original values.
 
     ``whole`` tells that the values are whole numbers, ``log`` that the original axis is logarithmic. The normalised
-    axis always goes from 0 to 1, as the model gets the values; what lies outside an axis is under- and overflow.
+    axis holds all values as the model gets them; what lies outside an axis is under- and overflow.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Binning:
     type: str
     low: float
     high: float
+    scale: Scale
     original: Any
     normalised: Any
     whole: bool = False
@@ -56,73 +61,107 @@ class Binning:
         """Whether the specs know no finite value."""
         return not np.isfinite(self.low)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What becomes of the smallest and of the largest value."""
+        low, high = (min(max(self.scale.image(end), -LARGEST), LARGEST) for end in (self.low, self.high))
+        return low, high
+
+    @property
+    def unit(self) -> bool:
+        """Whether normalised values go from 0 to 1."""
+        return self.ends == (0.0, 1.0)
+
     def originals(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the values that were normalised to these.
 
-        They are exact to 1e-7 of their distance from the minimum, whole numbers up to a range of 2**23 as they were:
-        much finer than a bin, unless they are :meth:`too_coarse`.
+        They are exact to 1e-7 of their distance from where 0 comes from (with ``"minmax"`` the minimum), whole numbers
+        up to a distance of 2**23 as they were: much finer than a bin, unless they are :meth:`too_coarse`.
         """
-        back = values.astype(np.float64) * (self.high / 4 - self.low / 4)  # the whole range might overflow
-        back += self.low / 4
+        back = values.astype(np.float64) * self.scale.quarter  # the whole range might overflow
+        back += self.scale.shift / 4
         back *= 4
         return np.rint(back, out=back) if self.whole else back
 
     def too_coarse(self, sample: NDArray[np.float64]) -> bool:
-        """Whether values do not come back well from normalised ones: most lie close together, far from the minimum.
+        """Whether values do not come back well from normalised ones: clipped ones, or all that became the same.
 
-        A minimum of -1e9 that stands for no value does that, where others are small numbers.
+        The others come back coarse where most lie close together, far from where 0 comes from: a minimum of -1e9 that
+        stands for no value does that, where others are small numbers.
         """
-        if self.empty or (self.whole and self.high - self.low < 2**23):
+        low, high, shift = self.low, self.high, self.scale.shift
+        if self.empty:
+            return False
+        if self.scale.clip is not None or (self.scale.constant and low < high):
+            return True
+        if self.whole and max(high - shift, shift - low) < 2**23:
             return False
         first, *_, last = _quantiles(_without_defaults(np.sort(sample)))
-        away = last - self.low
+        away = max(last - shift, shift - first)
         return away * COARSE > last - first and away > 10 * max(abs(first), abs(last))  # float32 has them finer
 
 
-def without_bins(specs: Specs, name: str) -> Binning:
-    """Return what the specs say of a branch."""
+def without_bins(specs: Specs, name: str, scale: Scale) -> Binning:
+    """Return what the specs say of a branch, and its normalisation."""
     least, most = specs.minv[name], specs.maxv[name]
     kind, type_ = ("jagged" if name in specs.jdim else "flat"), specs.types[name]
     low, high = (np.nan, np.nan) if least is None or most is None else (float(least), float(most))
-    return Binning(name, kind, type_, low, high, None, None, not type_.startswith("float"))
+    return Binning(name, kind, type_, low, high, scale, None, None, not type_.startswith("float"))
 
 
-def choose_bins(specs: Specs, name: str, sample: NDArray[np.float64]) -> Binning:
+def choose_bins(plain: Binning, sample: NDArray[np.float64]) -> Binning:
     """Return the bins of a branch; ``sample`` are some of its original values, without padding and missing ones.
 
     Whole numbers get a bin each, centred, up to 60 of them, and bins of several whole numbers above. Others get 60
     bins. See the constants for when an axis is logarithmic, and when it leaves values far out to under- and overflow.
     """
-    plain = without_bins(specs, name)
     low, high, whole = plain.low, plain.high, plain.whole
     if plain.empty:
-        return _with(plain, hist.axis.Regular(1, 0, 1), hist.axis.Regular(1, 0, 1))
+        return _with(plain, hist.axis.Regular(1, 0, 1), (1, 0, 1))
     if low == high:
         half = max(0.5, abs(low) * 1e-3)
-        return _with(plain, hist.axis.Regular(1, low - half, low + half), hist.axis.Regular(1, -0.5, 0.5))
+        return _with(plain, hist.axis.Regular(1, low - half, low + half), (1, 0, 1))
     if whole and high - low < BINS:
         count, half = round(high - low) + 1, 0.5 / (high - low)
-        centred = hist.axis.Regular(count, low - 0.5, high + 0.5)
-        return _with(plain, centred, hist.axis.Regular(count, -half, 1 + half))
+        return _with(plain, hist.axis.Regular(count, low - 0.5, high + 0.5), (count, -half, 1 + half))
     ordered = np.sort(sample)
     if whole:
         return _with(plain, *_of_whole_numbers(plain, ordered))
     original, log = _axis(low, high, ordered)
-    return _with(plain, original, hist.axis.Regular(BINS, -EDGE, 1 + EDGE), log)
+    return _with(plain, original, None, log)
 
 
-def _with(plain: Binning, original: Any, normalised: Any, log: bool = False) -> Binning:
-    return replace(plain, original=original, normalised=normalised, log=log)
+Cut = tuple[int, float, float]
+"""How many bins of whole numbers, and where they begin and end as shares of the range."""
 
 
-def _of_whole_numbers(plain: Binning, ordered: NDArray[np.float64]) -> tuple[Any, Any]:
+def _with(plain: Binning, original: Any, cut: Cut | None, log: bool = False) -> Binning:
+    return replace(plain, original=original, normalised=_normalised(plain, cut), log=log)
+
+
+def _normalised(plain: Binning, cut: Cut | None) -> Any:
+    """The axis of normalised values: bins that are those of whole numbers, else 60."""
+    if plain.empty:
+        return hist.axis.Regular(1, 0, 1)
+    first, last = plain.ends
+    if first == last:
+        half = max(0.5, abs(first) * 1e-3)
+        return hist.axis.Regular(1, first - half, first + half)
+    if cut is not None and plain.scale.clip is None:
+        count, left, right = cut
+        return hist.axis.Regular(count, first + left * (last - first), first + right * (last - first))
+    edge = EDGE * (last / 2 - first / 2) + ROUNDED * max(abs(first), abs(last))
+    return hist.axis.Regular(BINS, first - edge, last + edge)
+
+
+def _of_whole_numbers(plain: Binning, ordered: NDArray[np.float64]) -> tuple[Any, Cut]:
     """Bins of as many whole numbers each, so that none holds more of them than others."""
     scale = 1 / (plain.high - plain.low)
     full, width = _steps(plain.low, plain.high)
-    normalised = hist.axis.Regular(full, -0.5 * scale, (full * width - 0.5) * scale)
     low, high = (float(np.rint(edge)) for edge in _shown(plain.low, plain.high, ordered))
-    count, width = _steps(low, high)
-    return hist.axis.Regular(count, low - 0.5, low - 0.5 + count * width), normalised
+    count, step = _steps(low, high)
+    original = hist.axis.Regular(count, low - 0.5, low - 0.5 + count * step)
+    return original, (full, -0.5 * scale, (full * width - 0.5) * scale)
 
 
 def _steps(low: float, high: float) -> tuple[int, float]:

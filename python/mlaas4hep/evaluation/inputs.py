@@ -96,9 +96,9 @@ def draw_inputs(
 ) -> Drawn:
     """Draw every input of a dataset, original and normalised, class by class.
 
-    The values are those that a model gets: after cuts, of new branches too, all entries of a jagged branch together;
-    normalised ones are from 0 to 1, whatever options the dataset has.
-    Padding is left out. Each class is normalised to its own number of values.
+    The values are those that a model gets, whatever options the dataset has: after cuts, of new branches too, all
+    entries of a jagged branch together that have a place. Padding is left out. Each class is normalised to its own
+    number of values.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def draw_inputs(
     (1000, 4000, {'met': 'met.png', 'nJets': 'nJets.png'})
     """
     check_drawing(out)
-    dataset = dataset.without_options()
+    dataset = dataset.as_matrix()
     target = OutputFolder(out)
     with target as folder:
         total = dataset.count(part)
@@ -222,8 +222,10 @@ class _Filler:
 
     def __init__(self, dataset: Dataset, first: Chunk) -> None:
         from mlaas4hep.evaluation.binning import without_bins
+        from mlaas4hep.evaluation.scale import Scale
 
         self._specs, plan = dataset.specs(), dataset.plan
+        scales = Scale.all_of(plan, self._specs)
         self._values = np.asarray(dataset.label_values or [0], np.int64)
         self.events = [0] * len(self._values)
         self.absent: Mapping[str, int] | None = None
@@ -233,7 +235,7 @@ class _Filler:
             places = slice(column, column + plan.widths.get(name, 1))
             column = places.stop
             if places.start < places.stop:
-                branch = _Branch(places, without_bins(self._specs, name), False, [], [])
+                branch = _Branch(places, without_bins(self._specs, name, scales[name]), False, [], [])
                 sample = branch.binning.originals(branch.sample(first))
                 branch.coarse = branch.binning.too_coarse(sample)
                 self._begin(branch, sample)
@@ -243,7 +245,7 @@ class _Filler:
         """Choose the bins of a branch."""
         from mlaas4hep.evaluation.binning import choose_bins
 
-        binning = branch.binning = choose_bins(self._specs, branch.binning.name, sample)
+        binning = branch.binning = choose_bins(branch.binning, sample)
         branch.original = [_histogram(binning.original) for _ in self._values]
         branch.normalised = branch.normalised or [_histogram(binning.normalised) for _ in self._values]
 

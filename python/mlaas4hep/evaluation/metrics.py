@@ -1,5 +1,6 @@
 """Metrics of classes and scores, all of them computed by scikit-learn."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,9 +59,14 @@ def evaluate(
         accuracy=float(sk.accuracy_score(labels, predicted, sample_weight=weights)),
         confusion_matrix=sk.confusion_matrix(labels, predicted, labels=every).tolist(),
         report=sk.classification_report(labels, predicted, output_dict=True, **report),
-        text=sk.classification_report(labels, predicted, digits=3, **report),
+        text=_aligned(sk.classification_report(labels, predicted, digits=3, **report)),
         notes=[*unused, *notes],
     )
+
+
+def _aligned(text: str) -> str:
+    """A report whose last column, a sum of weights with all its digits, is as wide as its head."""
+    return re.sub(r" +(\d+\.\d+)$", lambda found: f" {float(found[1]):>9.1f}", text, flags=re.MULTILINE)
 
 
 def positive(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -203,11 +203,11 @@ def _horizontal(
         axes.xaxis.set_major_locator(LogLocator(numticks=7))
         _label(axes, label)
         return
-    if binning.type == "bool" and len(edges) == 3:
+    if binning.type == "bool" and len(edges) == 3 and (not normal or binning.unit):
         axes.set_xticks([0, 1], ["0", "1"] if normal else ["false", "true"])
         _label(axes, label)
         return
-    if normal and len(edges) > 2:
+    if normal and len(edges) > 2 and binning.unit:
         axes.set_xticks(np.linspace(0, 1, 6))
         _label(axes, label)
         return

@@ -71,11 +71,12 @@ def export(
         The folder, in place of an older one of ours.
     form
         ``"parquet"`` or ``"arrow"`` (an Arrow IPC file): ``chunk-00000.parquet`` ... with a float32 column for each
-        of the matrix, null where a value is padding or missing, and columns ``label`` (int64, where there are
-        labels), ``file`` (int32) and ``entry`` (int64). ``"npz"`` or ``"hdf5"`` (with the package h5py):
-        ``chunk-00000.npz`` ... with the arrays ``data``, ``padding_mask``, ``labels``, ``file`` and ``entry`` of a
-        :class:`~mlaas4hep.Chunk`. Beside them ``chunks.json`` lists the chunks, the names of the columns, those of
-        the classes by label, and the files by number.
+        of the matrix, null where a value is padding or missing, and columns ``label`` (int64), ``weight`` and
+        ``target_0`` ... (float32), where there are some, ``file`` (int32) and ``entry`` (int64). ``"npz"`` or
+        ``"hdf5"`` (with the package h5py): ``chunk-00000.npz`` ... with the arrays of a :class:`~mlaas4hep.Chunk`:
+        ``data``, ``padding_mask``, ``labels``, ``weights``, ``targets``, ``file`` and ``entry``. Beside them
+        ``chunks.json`` lists the chunks, the names of the columns, those of the classes by label and of the targets,
+        and the files by number.
     size, part, shuffle
         As in :meth:`mlaas4hep.Dataset.chunks`.
     progress
@@ -127,7 +128,7 @@ def _job(dataset: Dataset, form: str, size: int, part: str | None, shuffle: bool
 
 def _check(dataset: Dataset, kind: Format, part: str | None) -> int:
     """Return the number of events to write, or raise where that makes no sense."""
-    kind.check(dataset.names)
+    kind.check(dataset.names, dataset.no_events())
     if dataset.plan.layout != "matrix":
         layout = dataset.plan.layout
         raise ParamsError(f"chunks of layout {layout!r} cannot be written to files; give the dataset layout='matrix'")
@@ -157,8 +158,9 @@ def _describe(
         "events": sum(chunks.values()),
         "chunks": chunks,
         "columns": dataset.names,
-        "holds": kind.holds(dataset.names, bool(dataset.label_values)),
+        "holds": kind.holds(dataset.names, dataset.no_events()),
         "classes": dict(zip(map(str, dataset.label_values), dataset.classes, strict=True)),
+        "targets": dataset.targets,
         "files": [str(given) for given in dataset.inputs],
         "bad_files": [asdict(bad) for bad in dataset.bad_files],
     }

@@ -17,8 +17,10 @@ __all__ = ["FORMATS", "Format", "format_named", "table"]
 ROWS = 512
 """Rows that are turned into columns at once, so that they stay in the cache; a multiple of 8."""
 
-MATRIX = {"data": "float32", "padding_mask": "bool"}
-FURTHER = {"file": "int32", "entry": "int64"}
+MATRIX = ("data", "padding_mask")
+FURTHER = ("labels", "weights", "targets", "file", "entry")
+
+Arrays = dict[str, NDArray[Any]]
 
 Content = Callable[[Chunk, Sequence[str]], Any]
 """Returns what is written of a chunk whose matrix has columns of these names."""
@@ -30,31 +32,26 @@ Write = Callable[[BinaryIO, Any], None]
 class Format:
     """One format of chunks.
 
-    ``content`` and ``write`` are called in two threads. ``label`` is the name of the labels, ``matrix`` what stands
-    for the matrix, by name: nothing where each of its columns is a column of the file. ``package`` is what must be
-    installed for it, with the extra ``extra``.
+    ``content`` and ``write`` are called in two threads. ``further`` gives what stands beside the matrix, by name. With
+    ``tabular`` each column of the matrix is a column of the file. ``package`` is what must be installed for it, with
+    the extra ``extra``.
     """
 
     content: Content
     write: Write
-    label: str
-    matrix: Mapping[str, str]
+    further: Callable[[Chunk], Arrays]
+    tabular: bool
     package: str = ""
     extra: str = ""
 
-    @property
-    def tabular(self) -> bool:
-        """Whether each column of the matrix is a column of the file."""
-        return not self.matrix
+    def holds(self, columns: Sequence[str], chunk: Chunk) -> dict[str, str]:
+        """Return what stands in a file of chunks like this one, the type of each column or array by its name."""
+        matrix = dict.fromkeys(columns, chunk.data) if self.tabular else _matrix(chunk)
+        return {name: str(array.dtype) for name, array in {**matrix, **self.further(chunk)}.items()}
 
-    def holds(self, columns: Sequence[str], labelled: bool) -> dict[str, str]:
-        """Return what stands in a file, the type of each column or array by its name."""
-        matrix = self.matrix or dict.fromkeys(columns, "float32")
-        return {**matrix, **({self.label: "int64"} if labelled else {}), **FURTHER}
-
-    def check(self, columns: Sequence[str]) -> None:
-        """Raise ``ParamsError`` if the columns of a matrix cannot stand in such a file."""
-        clash = [name for name in (self.label, *FURTHER) if self.tabular and name in columns]
+    def check(self, columns: Sequence[str], chunk: Chunk) -> None:
+        """Raise ``ParamsError`` if the columns of a matrix cannot stand in such a file, with chunks like this one."""
+        clash = [name for name in ("label", *self.further(chunk)) if self.tabular and name in columns]
         if clash:
             raise ParamsError(f"branch {clash[0]!r} has the name of a column that chunks get as well; exclude it")
 
@@ -81,9 +78,16 @@ def table(chunk: Chunk, names: Sequence[str]) -> Any:
         name: pa.Array.from_buffers(pa.float32(), len(chunk.data), [pa.py_buffer(bits), pa.py_buffer(column)])
         for name, bits, column in zip(names, valid, values, strict=True)
     }
-    if chunk.labels is not None:
-        columns["label"] = pa.array(chunk.labels)
-    return pa.table({**columns, "file": chunk.file, "entry": chunk.entry})
+    return pa.table({**columns, **{name: pa.array(array) for name, array in _columns(chunk).items()}})
+
+
+def _columns(chunk: Chunk) -> Arrays:
+    """What stands beside the matrix, a column each."""
+    targets = [] if chunk.targets is None else chunk.targets.T
+    columns = {"label": chunk.labels, "weight": chunk.weights}
+    columns |= {f"target_{number}": target for number, target in enumerate(targets)}
+    columns |= {"file": chunk.file, "entry": chunk.entry}
+    return {name: array for name, array in columns.items() if array is not None}
 
 
 def _by_column(matrix: NDArray[Any]) -> NDArray[Any]:
@@ -103,9 +107,18 @@ def _bits_by_column(matrix: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return bits
 
 
-def _arrays(chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    arrays = {name: getattr(chunk, name) for name in (*MATRIX, "labels", *FURTHER)}
+def _matrix(chunk: Chunk) -> Arrays:
+    return {name: getattr(chunk, name) for name in MATRIX}
+
+
+def _further(chunk: Chunk) -> Arrays:
+    """What stands beside the matrix, an array each."""
+    arrays = {name: getattr(chunk, name) for name in FURTHER}
     return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _arrays(chunk: Chunk, names: Sequence[str]) -> Arrays:
+    return {**_matrix(chunk), **_further(chunk)}
 
 
 def _write_parquet(file: BinaryIO, table: Any) -> None:
@@ -113,7 +126,7 @@ def _write_parquet(file: BinaryIO, table: Any) -> None:
 
     # Dictionaries of numbers that hardly repeat take half of the time, and more space; ranges of the matrix, which
     # nobody looks for, a third.
-    sought = [name for name in ("label", *FURTHER) if name in table.column_names]
+    sought = [name for name in ("label", "file", "entry") if name in table.column_names]
     pq.write_table(table, file, compression="zstd", use_dictionary=False, write_statistics=sought)
 
 
@@ -140,8 +153,8 @@ def _write_hdf5(file: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 FORMATS = {
-    "parquet": Format(table, _write_parquet, "label", {}),
-    "arrow": Format(table, _write_arrow, "label", {}),
-    "npz": Format(_arrays, _write_npz, "labels", MATRIX),
-    "hdf5": Format(_arrays, _write_hdf5, "labels", MATRIX, "h5py", "hdf5"),
+    "parquet": Format(table, _write_parquet, _columns, True),
+    "arrow": Format(table, _write_arrow, _columns, True),
+    "npz": Format(_arrays, _write_npz, _further, False),
+    "hdf5": Format(_arrays, _write_hdf5, _further, False, "h5py", "hdf5"),
 }

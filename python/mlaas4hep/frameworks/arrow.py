@@ -5,12 +5,8 @@ from typing import Any
 from mlaas4hep.dataset import Chunk, Loader
 from mlaas4hep.errors import ParamsError
 from mlaas4hep.export.formats import FORMATS, table
-from mlaas4hep.frameworks.fields import arrays_of
 
 __all__ = ["arrow_events"]
-
-MATRIX = {"data", "padding_mask", "labels", "weights", "targets", "file", "entry"}
-"""Fields that stand in columns of their own, not in fixed-size lists."""
 
 
 def arrow_events(loader: Loader) -> Any:
@@ -18,26 +14,21 @@ def arrow_events(loader: Loader) -> Any:
     import pyarrow as pa
 
     names = loader.dataset.names
-    FORMATS["arrow"].check(names)
-    schema = _table(loader.dataset.no_events(), names).schema
-    if clash := [name for name in names if schema.names.count(name) > 1]:
-        raise ParamsError(f"branch {clash[0]!r} has the name of a column that chunks get as well; exclude it")
+    nothing = loader.dataset.no_events()
+    FORMATS["arrow"].check(names, nothing)
+    schema = _table(nothing, names).schema
+    if twice := [name for name in schema.names if schema.names.count(name) > 1]:
+        raise ParamsError(f"collection {twice[0]!r}: batches have a column of this name already; give it another name")
     batches = (batch for chunk in loader for batch in _table(chunk, names).to_batches())
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _table(chunk: Chunk, names: list[str]) -> Any:
-    import pyarrow as pa
-
+    """The table of a chunk, and behind its columns the tensors of collections with their masks."""
     found = table(chunk, names)
-    fields = arrays_of(chunk, chunk.labels if chunk.labels is not None else chunk.entry)
-    if chunk.weights is not None:
-        found = found.append_column("weight", pa.array(chunk.weights))
-    if chunk.targets is not None:
-        for number, values in enumerate(chunk.targets.T):
-            found = found.append_column(f"target_{number}", pa.array(values))
-    for name in (name for name in fields if name not in MATRIX):
-        found = found.append_column(name, _lists(fields[name]))
+    for name, collection in chunk.collections.items():
+        for column, array in ((name, collection.data), (f"{name}_mask", collection.mask)):
+            found = found.append_column(column, _lists(array))
     return found
 
 

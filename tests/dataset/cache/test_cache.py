@@ -2,12 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlaas4hep
 import numpy as np
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlaas4hep import Dataset
 from mlaas4hep.dataset import Chunk
+from mlaas4hep.dataset.cache import folder
 from mlaas4hep.dataset.cache.folder import MARKER, Cache
 from mlaas4hep.errors import Note, OutputError, ParamsError, SourceError
 from mlaas4hep.lock import Lock
@@ -251,6 +253,9 @@ def test_folders_that_cannot_be_a_cache(paths: list[Path], tmp_path: Path) -> No
     with pytest.raises(OutputError, match=rf"^cache: .*: holds 'file' and is no cache of ours \(it has no {MARKER}\)"):
         Dataset(paths, cache=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    for none in (3, "", "a\0b"):
+        with pytest.raises(ParamsError, match=r"^cache is .*; it must be the path of a folder, or None"):
+            Dataset(paths, cache=cast("Any", none))
     with pytest.raises(ParamsError, match="cache_limit is 'much'; it must be a number of bytes"):
         Dataset(paths, cache=tmp_path / "cache", cache_limit="much")
 
@@ -317,3 +322,34 @@ def test_what_cannot_be_written_is_not_kept(paths: list[Path], tmp_path: Path, m
     assert_same(chunks, copies(mlaas4hep.Dataset(paths[0], select=files.INPUTS).chunks(50)))
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {MARKER}
     assert np.concatenate([chunk[0] for chunk in chunks]).shape == (200, len(dataset.names))
+
+
+def test_a_folder_that_disappears(paths: list[Path], tmp_path: Path) -> None:
+    dataset = Dataset(paths, select=files.INPUTS, cache=tmp_path / "cache")
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(OutputError, match=r"^cache: .*/cache: cannot be written \(No such file or directory\)"):
+        dataset.specs()
+    first = Dataset(paths, select=files.INPUTS, cache=tmp_path / "other")
+    shutil.rmtree(tmp_path / "other")
+    (tmp_path / "other").write_text("")
+    with (
+        pytest.warns(Note, match=r"what .*/other keeps of .* is damaged \(.*Not a directory"),
+        pytest.raises(OutputError, match=r"^cache: .*/other: cannot be written \(Not a directory\)"),
+    ):
+        first.specs()
+
+
+def test_what_cannot_be_put_in_its_place_is_not_kept(
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    wanted = copies(Dataset(paths[:1], select=files.INPUTS).chunks(50))
+    dataset = Dataset(paths[:1], select=files.INPUTS, cache=tmp_path / "cache")
+    monkeypatch.setattr(folder, "write_text", full)
+    with pytest.warns(Note, match=r"file0.* is not kept: cannot be written \(No space left on device\)"):
+        chunks = copies(dataset.chunks(50))
+    assert_same(chunks, wanted)
+    monkeypatch.undo()
+    assert_same(copies(Dataset(paths[:1], select=files.INPUTS, cache=tmp_path / "cache").chunks(50)), wanted)

@@ -68,7 +68,7 @@ class Cache:
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             why = first_line(error)
             note(f"cache: what {self.folder} keeps of {file} is damaged ({why}): the file is read again")
-            with self._alone():
+            with suppress(OSError), self._alone():  # where it cannot be deleted, it is damaged the next time too
                 self._delete(key)
             return None
         self._used.add(key)
@@ -84,22 +84,30 @@ class Cache:
         """
         path = self.folder / f"{secrets.token_hex(8)}.draft"
         lock = Lock(path)
-        lock.take()
         self._used.add(key)
         try:
-            draft = Draft(path, self._make_room)
+            draft = self._begun(lock, path)
             try:
                 yield draft
                 draft.finish()
             finally:
                 draft.close()
-            if not draft.failure:
-                self._publish(key, draft, of)
-            else:
-                note(f"cache: {self.folder}: what is read of {file} is not kept: {draft.failure}")
+            if failure := draft.failure or self._publish(key, draft, of):
+                note(f"cache: {self.folder}: what is read of {file} is not kept: {failure}")
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # who opens the folder next removes it
+                path.unlink(missing_ok=True)
             lock.give_back()
+
+    def _begun(self, lock: Lock, path: Path) -> Draft:
+        """Begin with a draft that others know as ours."""
+        try:
+            lock.take()
+            return Draft(path, self._make_room)
+        except OutputError:
+            raise
+        except OSError as error:
+            raise OutputError(f"cache: {cannot_write(self.folder, error)}") from error
 
     def _begin(self) -> None:
         """See that the folder is ours, and remove what killed processes left behind."""
@@ -131,8 +139,8 @@ class Cache:
             if not columns.with_suffix(".json").exists():
                 columns.unlink(missing_ok=True)
 
-    def _publish(self, key: str, draft: Draft, of: Mapping[str, Any]) -> None:
-        """Put a draft in its place, and beside it what it is."""
+    def _publish(self, key: str, draft: Draft, of: Mapping[str, Any]) -> str:
+        """Put a draft in its place, and beside it what it is; return why that cannot be, if it cannot."""
         known = {
             "of": of,
             "size": draft.size,
@@ -142,11 +150,15 @@ class Cache:
             "columns": of["columns"],
             "new": of["new"],
         }
-        with self._alone():
-            self._delete(key)
-            draft.path.replace(self._columns(key))
-            write_text(self.folder / f"{key}.json", json.dumps(known) + "\n")
-            self._verified[key] = _state(self._columns(key))
+        try:
+            with self._alone():
+                self._delete(key)
+                draft.path.replace(self._columns(key))
+                write_text(self.folder / f"{key}.json", json.dumps(known) + "\n")
+                self._verified[key] = _state(self._columns(key))
+        except OSError as error:
+            return f"cannot be written ({error.strerror or error})"
+        return ""
 
     def _make_room(self, size: int) -> int:
         """Delete what was not used for longest until so many bytes fit; return how many do."""

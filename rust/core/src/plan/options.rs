@@ -111,7 +111,7 @@ impl Rule {
                 if numbers.is_none() && branch.range.is_some() {
                     return Err(Error::NoMean { branch: name.to_owned() });
                 }
-                Normalize::Standard(numbers)
+                Normalize::Standard(numbers.map(rounded))
             }
             Rule::Robust => {
                 let found = statistics()?;
@@ -125,4 +125,46 @@ impl Rule {
 
 fn finite((center, scale): &(f64, f64)) -> bool {
     center.is_finite() && scale.is_finite()
+}
+
+/// A mean and a deviation without their last digits, so that plans of the same events are the same.
+///
+/// Sums depend in their last digits on how the values were grouped, which other formats and clusters do otherwise. The
+/// deviation keeps 32 significant bits, and the mean what is as large as these, whichever of the two is larger: matrices
+/// are float32, of 24 bits.
+fn rounded((mean, deviation): (f64, f64)) -> (f64, f64) {
+    const DROPPED: u32 = 21; // of the 52 bits behind the first
+    let bits = (deviation.to_bits() + (1 << (DROPPED - 1))) >> DROPPED << DROPPED;
+    let power = f64::from_bits(bits >> 52 << 52); // of two
+    let unit = power / f64::from(1_u32 << (52 - DROPPED));
+    let (near, scale) = ((mean / unit).round() * unit + 0.0, f64::from_bits(bits)); // no -0
+    (if near.is_finite() { near } else { mean }, if scale.is_finite() { scale } else { deviation })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn last_digits_are_dropped() {
+        let third = 1.0 / 3.0;
+        let (mean, deviation) = rounded((third, third));
+        assert_eq!(rounded((third * (1.0 + 1e-13), third * (1.0 - 1e-13))), (mean, deviation));
+        assert!((mean / third - 1.0).abs() < 1e-9 && (deviation / third - 1.0).abs() < 1e-9);
+        assert_eq!(rounded((mean, deviation)), (mean, deviation));
+    }
+
+    #[test]
+    fn a_mean_is_as_exact_as_its_deviation() {
+        assert_eq!(rounded((-1e-17, 0.7)).0.to_bits(), 0.0_f64.to_bits());
+        assert_eq!(rounded((1_700_000_000.25, 0.5)).0, 1_700_000_000.25);
+    }
+
+    #[test]
+    fn extremes_stay() {
+        for extreme in [(5.0, 0.0), (f64::MAX, f64::MAX), (1.0, 5e-324), (f64::MAX, f64::MIN_POSITIVE)] {
+            let (mean, deviation) = rounded(extreme);
+            assert!(mean == extreme.0 && deviation.is_finite(), "{extreme:?}: {mean} {deviation}");
+        }
+    }
 }

@@ -1,7 +1,5 @@
 //! Counting values by bin: a table with a place for every bin, of which few are touched.
 
-use std::iter;
-
 use crate::specs::Bins;
 use crate::specs::sketch::{FINITE, MAGNITUDES, position};
 
@@ -10,6 +8,9 @@ type Table = [[u32; 2]; 2 * MAGNITUDES];
 
 /// Values that are counted before the table is emptied, so that no count overflows.
 const MOST: u64 = 1 << 31;
+
+/// Places that are looked at together, to see whether one of them has a count.
+const GROUP: usize = 64;
 
 /// Counts of values by bin.
 #[derive(Default)]
@@ -66,17 +67,33 @@ impl Tally {
         if self.values == 0 {
             return;
         }
-        let mut take = |position: usize| {
-            let [first, second] = std::mem::take(&mut self.table[position]);
-            u64::from(first) + u64::from(second)
-        };
-        let zeros = take(0) + take(MAGNITUDES);
-        let magnitudes = self.least.max(1)..=self.most.min(FINITE - 1);
-        let negative: Vec<_> = magnitudes.clone().rev().map(|at| (-(at as i64), take(MAGNITUDES + at))).collect();
-        let positive = magnitudes.map(|at| (at as i64, take(at)));
-        let found = Bins::of(negative.into_iter().chain(iter::once((0, zeros))).chain(positive));
+        let (least, most) = (self.least.max(1), self.most.min(FINITE - 1));
+        let (positive, negative) = self.table.split_at_mut(MAGNITUDES);
+        let mut counts = Vec::new();
+        take(&mut negative[least..most + 1], |place, count| counts.push((-((least + place) as i64), count)));
+        counts.reverse();
+        take(&mut negative[..1], |_, count| counts.push((0, count)));
+        take(&mut positive[..1], |_, count| match counts.last_mut() {
+            Some((0, zeros)) => *zeros += count,
+            _ => counts.push((0, count)),
+        });
+        take(&mut positive[least..most + 1], |place, count| counts.push(((least + place) as i64, count)));
+        let found = Bins::of(counts.into_iter());
         self.values = 0;
         self.done = if self.done.is_empty() { found } else { self.done.merged(&found) };
+    }
+}
+
+/// Take the counts of some places, those that are not 0; the others, mostly very many, are passed over in groups.
+fn take(table: &mut [[u32; 2]], mut found: impl FnMut(usize, u64)) {
+    for (number, group) in table.chunks_mut(GROUP).enumerate() {
+        if group.iter().fold(0, |any, [first, second]| any | first | second) == 0 {
+            continue;
+        }
+        for (place, counts) in group.iter_mut().enumerate().filter(|(_, counts)| **counts != [0; 2]) {
+            let [first, second] = std::mem::take(counts);
+            found(number * GROUP + place, u64::from(first) + u64::from(second));
+        }
     }
 }
 
