@@ -239,8 +239,10 @@ impl Block<'_, '_> {
                         rows.write::<MISSING>(first + slot, data, mask);
                     }
                 }
-                for wrapped in &job.wrapped[tensor] {
-                    let lists = scratch.groups.lists_of(wrapped.branch, events);
+            }
+            for wrapped in &job.wrapped[tensor] {
+                let lists = scratch.groups.lists_of(wrapped.branch, events);
+                for slot in (0..count).filter(|slot| self.rows.has(first + slot)) {
                     let length = lists.map_or(0, |lists| lists[first + slot].length);
                     wrapped.repeat(scratch.stage.values(slot), length);
                 }

@@ -1,6 +1,6 @@
 //! The matrix and its mask while a run fills them, row by row, from several threads.
 //!
-//! This is the only unsafe code of the crate. Threads get the rows of different events; that different events have
+//! Threads get the rows of different events; that different events have
 //! different rows is what [`Placement`] proves before a run begins.
 
 #![allow(unsafe_code)]
