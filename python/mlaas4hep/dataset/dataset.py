@@ -265,10 +265,9 @@ class Dataset(Passes):
         """Return as many datasets, in each of which other events are the test part: every event is in one of these.
 
         The other events of a fold are train and validation, in the proportion that these have in ``split``. The
-        datasets share what was scanned, and the plan; specs and weights are those of all events used, as they are for
-        train, validation and test. With u_n the upper 53 bits of s(h + n) as a number in [0, 1), where h is the hash
-        that parts follow from, an event is in fold floor(number u_1); as for parts, format, chunk size, threads and
-        order play no role.
+        datasets share specs and plan, which are of all events used, and weights, which follow from the train part of
+        the whole. With u_n the upper 53 bits of s(h + n) as a number in [0, 1), where h is the hash that parts follow
+        from, an event is in fold floor(number u_1), whatever format, chunk size, threads and order.
 
         Parameters
         ----------
