@@ -67,17 +67,18 @@ impl Tally {
         if self.values == 0 {
             return;
         }
-        let (least, most) = (self.least.max(1), self.most.min(FINITE - 1));
+        let least = self.least.max(1);
+        let magnitudes = least..(self.most.min(FINITE - 1) + 1).max(least); // none where all values are 0
         let (positive, negative) = self.table.split_at_mut(MAGNITUDES);
         let mut counts = Vec::with_capacity(GROUP);
-        take(&mut negative[least..most + 1], |place, count| counts.push((-((least + place) as i64), count)));
+        take(&mut negative[magnitudes.clone()], |place, count| counts.push((-((least + place) as i64), count)));
         counts.reverse();
         take(&mut negative[..1], |_, count| counts.push((0, count)));
         take(&mut positive[..1], |_, count| match counts.last_mut() {
             Some((0, zeros)) => *zeros += count,
             _ => counts.push((0, count)),
         });
-        take(&mut positive[least..most + 1], |place, count| counts.push(((least + place) as i64, count)));
+        take(&mut positive[magnitudes], |place, count| counts.push(((least + place) as i64, count)));
         let found = Bins::of(counts.into_iter());
         self.values = 0;
         self.done = if self.done.is_empty() { found } else { self.done.merged(&found) };
