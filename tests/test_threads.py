@@ -248,13 +248,13 @@ def memory(key: str) -> int:
 @linux
 @pytest.mark.parametrize("make", LARGE.values(), ids=LARGE.keys())
 def test_content_is_not_copied(make: Callable[[], Any]) -> None:
-    """46 MB of content, 15 MB of offsets, and a matrix that is there already; a mask of Awkward's takes 6 MB."""
+    """46 MB of content, 15 MB of offsets, and a matrix that is there already."""
     data = {"x": make()}
     plan = mlaas4hep.Plan(mlaas4hep.scan({"x": np.ones((2, 1))}))
     out = np.ones((SIZE // 3, 1), np.float32), np.ones((SIZE // 3, 1), np.bool_)
     plan(data, out=out)
-    assert peak(lambda: mlaas4hep.scan(data, threads=1)) < 12
-    assert peak(lambda: plan(data, threads=1, out=out)) < 12
+    assert peak(lambda: mlaas4hep.scan(data, threads=1)) < 8
+    assert peak(lambda: plan(data, threads=1, out=out)) < 8
 
 
 @linux

@@ -181,55 +181,52 @@ fn of_values(lists: &Lists<'_>, weights: &[f64]) -> Vec<f64> {
 
 /// Values among which there are nulls, or which lie in lists of which some are null: those that are there are gathered.
 fn scan_masked(array: &Array<'_>, weights: Option<&[f64]>, tally: &mut Tally) -> Found {
-    let there = There::of(array);
-    let weights = weights.map(|weights| there.at.iter().map(|&(event, _)| weights[event]).collect::<Vec<f64>>());
-    let indices = there.at.iter().map(|&(_, index)| index);
-    let mut found = with_numbers!(array.values().data(),
+    let weights = weights.map(|weights| gathered(array, |event, _| weights[event]).0);
+    let weights = weights.as_deref();
+    let (mut found, nulls) = with_numbers!(array.values().data(),
         numbers => {
-            let present: Vec<_> = indices.map(|index| numbers[index]).collect();
-            scan_data(&Values::unmasked(Native::data(&present)), weights.as_deref(), tally)
+            let (present, nulls) = gathered(array, |_, index| numbers[index]);
+            (scan_data(&Values::unmasked(Native::data(&present)), weights, tally), nulls)
         },
         bools => {
-            let present: Vec<u8> = indices.map(|index| u8::from(bools.get(index))).collect();
-            sweep_bools(&Bools::Bytes(&present), weights.as_deref(), tally)
+            let (present, nulls) = gathered(array, |_, index| u8::from(bools.get(index)));
+            (sweep_bools(&Bools::Bytes(&present), weights, tally), nulls)
         }
     );
-    found.counts.values += there.null_values;
-    found.counts.nulls = there.null_values + there.null_lists;
+    found.counts.values += nulls.values;
+    found.counts.nulls = nulls.values + nulls.lists;
     found
 }
 
-/// The values of an array that are there: of each its event, and where it lies.
+/// How many values are null, and how many lists.
 #[derive(Default)]
-struct There {
-    at: Vec<(usize, usize)>,
-    null_values: u64,
-    null_lists: u64,
+struct Nulls {
+    values: u64,
+    lists: u64,
 }
 
-impl There {
-    /// What lies behind null lists does not exist.
-    fn of(array: &Array<'_>) -> There {
-        let mut there = There::default();
-        let validity = array.values().validity();
-        for event in 0..array.events() {
-            let (start, stop) = match array {
-                Array::Flat(_) => (event, event + 1),
-                Array::Jagged(lists) => lists.span(event),
-            };
-            if let Array::Jagged(lists) = array {
-                there.null_lists += u64::from(lists.validity().is_null(event));
+/// What `of` makes of each value that is there, given its event and where it lies; what lies behind null lists does not
+/// exist.
+fn gathered<T>(array: &Array<'_>, of: impl Fn(usize, usize) -> T) -> (Vec<T>, Nulls) {
+    let validity = array.values().validity();
+    let (mut present, mut nulls) = (Vec::new(), Nulls::default());
+    for event in 0..array.events() {
+        let (start, stop) = match array {
+            Array::Flat(_) => (event, event + 1),
+            Array::Jagged(lists) => {
+                nulls.lists += u64::from(lists.validity().is_null(event));
+                lists.span(event)
             }
-            for index in start..stop {
-                if validity.is_null(index) {
-                    there.null_values += 1;
-                } else {
-                    there.at.push((event, index));
-                }
+        };
+        for index in start..stop {
+            if validity.is_null(index) {
+                nulls.values += 1;
+            } else {
+                present.push(of(event, index));
             }
         }
-        there
     }
+    (present, nulls)
 }
 
 #[cfg(test)]
