@@ -65,7 +65,8 @@ class PartFolder(OutputFolder):
             self._forget("with other specs")
         self._journal.specs = _hash(specs)
         self._journal.write()
-        specs.to_json(self._part / SPECS)
+        if self.specs() is None:
+            specs.to_json(self._part / SPECS)
 
     def add(self, name: str, finished: Finished) -> None:
         """Write down that a chunk is finished."""
