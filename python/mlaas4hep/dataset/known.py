@@ -1,8 +1,8 @@
 """What earlier specs know of single files: what changed since is noticed, and what did not is not scanned again."""
 
 import base64
-import bz2
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -17,6 +17,9 @@ from mlaas4hep.sources.root.identity import uuid_of
 from mlaas4hep.specs import FilePart, Specs
 
 __all__ = ["changed_files", "others", "parts_of", "unchanged"]
+
+LEVEL = 4
+"""Of compression: the best one makes specs a tenth shorter and takes four times as long, for every file of a scan."""
 
 LONGEST = 2**28
 """Bytes that the specs of a file may have when they are unpacked."""
@@ -86,18 +89,18 @@ def others(specs: Specs, changed: Iterable[File]) -> dict[str, Specs]:
 def pack(specs: Specs) -> str:
     """Return specs as a short text."""
     text = json.dumps(json.loads(specs.to_text()), separators=(",", ":"))
-    return base64.b85encode(bz2.compress(text.encode())).decode()
+    return base64.b64encode(zlib.compress(text.encode(), LEVEL)).decode()
 
 
 def unpack(name: str, part: FilePart) -> Specs:
     """Return the specs that a part holds; an error where it is damaged."""
     try:
-        packed = bz2.BZ2Decompressor()
-        text = packed.decompress(base64.b85decode(part.specs), LONGEST)
+        packed = zlib.decompressobj()
+        text = packed.decompress(base64.b64decode(part.specs, validate=True), LONGEST)
         if not packed.eof:
             raise ValueError("it ends too early, or is too long")
         return Specs.from_text(text.decode())
-    except (ValueError, OSError, SpecsError) as error:
+    except (ValueError, zlib.error, SpecsError) as error:
         raise SpecsError(f"specs: 'specs' of {name!r} in 'parts' cannot be unpacked: {error}") from None
 
 
