@@ -1,14 +1,16 @@
 """Small ROOT files, and what a dataset of them must give, worked out from uproot's arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import mlaas4hep
 import numpy as np
+import pytest
 import uproot
-from mlaas4hep.dataset import Chunk, Dataset
+from mlaas4hep.dataset import Chunk, Dataset, stream
 from numpy.typing import NDArray
 
 from tests import rules
@@ -41,6 +43,28 @@ def make(path: Path, events: int, number: int = 0, **more: Any) -> Path:
 
 def make_all(folder: Path, sizes: Iterable[int]) -> list[Path]:
     return [make(folder / f"file{number}.root", size, number) for number, size in enumerate(sizes)]
+
+
+@contextmanager
+def noted_reads() -> Iterator[list[tuple[int, int]]]:
+    """Note which entries passes over chunks read of their files."""
+    reads: list[tuple[int, int]] = []
+    open_again = stream.open_again
+
+    def watched(*given: Any) -> Any:
+        source = open_again(*given)
+        read = source.read
+
+        def noted(columns: Any, start: int, stop: int) -> Any:
+            reads.append((start, stop))
+            return read(columns, start, stop)
+
+        source.read = noted  # type: ignore[method-assign]
+        return source
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "open_again", watched)
+        yield reads
 
 
 def in_baskets(path: Path, extends: Sequence[int], branches: int = 2) -> Path:

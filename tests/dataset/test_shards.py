@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlaas4hep import Dataset, _rust
-from mlaas4hep.dataset import Chunk, stream
+from mlaas4hep.dataset import Chunk
 from mlaas4hep.errors import Note, ParamsError
 from mlaas4hep.sources import clusters
 
 from tests import rules
-from tests.dataset.files import INPUTS, in_baskets, make_all, origin, same_bits
+from tests.dataset.files import INPUTS, in_baskets, make_all, noted_reads, origin, same_bits
 
 SIZES = [60, 0, 41, 1, 97]
 LABELS = ["b", "a", "a", "b", "b"]
@@ -116,22 +116,8 @@ def test_only_the_clusters_of_a_shard_are_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(clusters, "_limits", lambda _: (1000, 2000))
     dataset = Dataset(in_baskets(tmp_path / "a.root", [1000] * 8))
     dataset.specs()
-    reads: list[tuple[int, int]] = []
-    open_again = stream.open_again
-
-    def watched(*given_: Any) -> Any:
-        source = open_again(*given_)
-        read = source.read
-
-        def noted(columns: Any, start: int, stop: int) -> Any:
-            reads.append((start, stop))
-            return read(columns, start, stop)
-
-        monkeypatch.setattr(source, "read", noted, raising=False)
-        return source
-
-    monkeypatch.setattr(stream, "open_again", watched)
-    assert sum(len(chunk.data) for chunk in dataset.chunks(500, shard=(1, 4))) == 2000
+    with noted_reads() as reads:
+        assert sum(len(chunk.data) for chunk in dataset.chunks(500, shard=(1, 4))) == 2000
     assert min(reads)[0] >= 1000
     assert max(reads)[1] <= 5000
 

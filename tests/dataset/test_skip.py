@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlaas4hep import Dataset, Plan, Reading, Specs, _rust
-from mlaas4hep.dataset import Chunk, stream
+from mlaas4hep.dataset import Chunk
 from mlaas4hep.dataset.files import File, fingerprint
 from mlaas4hep.dataset.passes import _skip
 from mlaas4hep.errors import Note, ParamsError, SourceError
 from mlaas4hep.inputs import Input
 from mlaas4hep.sources import clusters
 
-from tests.dataset.files import INPUTS, in_baskets, make, make_all, same_bits
+from tests.dataset.files import INPUTS, in_baskets, make, make_all, noted_reads, same_bits
 
 SIZES = [60, 0, 41, 1, 97]
 LABELS = ["b", "a", "a", "b", "b"]
@@ -103,26 +103,10 @@ def test_what_is_skipped_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(clusters, "_limits", lambda _: (1000, 2000))
     paths = [in_baskets(tmp_path / "a.root", [1000] * 8), in_baskets(tmp_path / "b.root", [1000] * 8)]
     specs = Dataset(paths).specs()
-    reads: list[tuple[int, int]] = []
 
     def run(skip: int) -> list[tuple[int, int]]:
         dataset = Dataset(paths, specs=specs, max_open=2)
-        open_again = stream.open_again
-
-        def watched(*given_: Any) -> Any:
-            source = open_again(*given_)
-            read = source.read
-
-            def noted(columns: Any, start: int, stop: int) -> Any:
-                reads.append((start, stop))
-                return read(columns, start, stop)
-
-            monkeypatch.setattr(source, "read", noted, raising=False)
-            return source
-
-        reads.clear()
-        with monkeypatch.context() as patch:
-            patch.setattr(stream, "open_again", watched)
+        with noted_reads() as reads:
             assert sum(len(chunk.data) for chunk in dataset.chunks(1000, skip=skip)) == 16_000 - 1000 * skip
         return sorted(reads)
 
