@@ -1,6 +1,7 @@
 //! `Formulas`: what formulas and cuts were compiled to, and what they do to columns.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use mlaas4hep_core::column::{Column, Table};
 use mlaas4hep_core::expr::{Cut, NewBranch, Program, Reduction, Type, compile, compile_one, names as names_of};
@@ -46,7 +47,7 @@ fn promised(table: &Table<'_>) -> Schema {
 /// The columns that formulas name, if they are there.
 fn named<'py>(data: &Bound<'py, PyAny>, formulas: &[String]) -> PyResult<Columns> {
     let names: HashSet<String> = formulas.iter().flat_map(|formula| names_of(formula)).collect();
-    let columns = Columns::of(data, &|name| names.contains(name).then_some(0))?;
+    let columns = Columns::of(data, &|name| names.contains(name).then(|| (0, Arc::from(name))))?;
     columns.refuse_unusable()?;
     Ok(columns)
 }
@@ -137,9 +138,10 @@ fn values<'py>(
     ))
 }
 
-/// The columns of these names.
-fn columns_of<'py>(data: &Bound<'py, PyAny>, names: &[String]) -> PyResult<Columns> {
-    Columns::of_names(data, names, &|name| names.iter().position(|known| known == name))
+/// The columns that formulas read.
+fn columns_of<'py>(data: &Bound<'py, PyAny>, reads: &[(&str, Kind, DType)]) -> PyResult<Columns> {
+    let names: Vec<Arc<str>> = reads.iter().map(|read| Arc::from(read.0)).collect();
+    Columns::of_names(data, &names, &|name| names.iter().position(|known| &**known == name))
 }
 
 fn names(reads: &[(&str, Kind, DType)]) -> Vec<String> {
@@ -171,7 +173,7 @@ pub(crate) fn passed<'py>(
     threads: Option<usize>,
     entries: &Entries<'py>,
 ) -> PyResult<PyPassed<'py>> {
-    let columns = columns_of(data, &names(&program.reads()[0]))?;
+    let columns = columns_of(data, &program.reads()[0])?;
     let table = numbered(columns.table().map_err(raise)?, entries)?;
     let passed = data.py().detach(|| select(program, &table, training, threads)).map_err(raise)?;
     let Passed { mask, flow } = passed;
@@ -280,7 +282,7 @@ impl Formulas {
     ) -> PyResult<Specs> {
         let mut whole = specs.0.clone();
         if !self.0.defined().is_empty() {
-            let columns = columns_of(columns, &self.new_reads())?;
+            let columns = columns_of(columns, &self.0.reads()[1])?;
             let table = numbered(columns.table().map_err(raise)?, &entries)?;
             let weights = slice_of(&weights)?;
             let new = py.detach(|| scan_new(&self.0, &table, weights, threads)).map_err(raise)?;
@@ -300,7 +302,7 @@ impl Formulas {
         threads: Option<usize>,
         entries: Entries<'py>,
     ) -> PyResult<BTreeMap<&str, PyEvaluated<'py>>> {
-        let columns = columns_of(columns, &self.new_reads())?;
+        let columns = columns_of(columns, &self.0.reads()[1])?;
         let table = numbered(columns.table().map_err(raise)?, &entries)?;
         let masks = self.0.sentinels().find(&table);
         let table = masks.hide(&table);

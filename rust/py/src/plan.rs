@@ -115,7 +115,7 @@ impl Plan {
     #[getter]
     fn reads(&self) -> (Vec<&str>, Vec<&str>) {
         let [cuts, _] = self.0.program().reads();
-        (self.0.reads().iter().map(String::as_str).collect(), cuts.into_iter().map(|read| read.0).collect())
+        (self.0.reads().iter().map(|name| &**name).collect(), cuts.into_iter().map(|read| read.0).collect())
     }
 
     /// Names of the cuts in order.

@@ -9,10 +9,12 @@
 //! column is one piece.
 
 mod lists;
+mod pieces;
 mod table;
 mod values;
 
 pub use lists::{Checked, Lists, Offsets};
+pub use pieces::Pieces;
 pub use table::{Segment, Table};
 pub(crate) use values::with_numbers;
 pub use values::{Bits, Bools, Data, Native, Validity, Values};
@@ -87,12 +89,13 @@ pub struct Column<'a> {
     name: &'a str,
     kind: Kind,
     events: usize,
-    pieces: Vec<Array<'a>>,
+    pieces: Pieces<Array<'a>>,
 }
 
 impl<'a> Column<'a> {
     /// A column of these pieces; `kind` tells what it is where there are none.
-    pub fn new(name: &'a str, kind: Kind, pieces: Vec<Array<'a>>) -> Result<Column<'a>> {
+    pub fn new(name: &'a str, kind: Kind, pieces: impl Into<Pieces<Array<'a>>>) -> Result<Column<'a>> {
+        let pieces = pieces.into();
         if let Some(other) = pieces.iter().find(|piece| piece.kind() != kind) {
             return Err(Error::MixedKinds { branch: name.to_owned(), first: kind, second: other.kind() });
         }
@@ -103,16 +106,14 @@ impl<'a> Column<'a> {
     /// Events `start..start + events`, which the caller knows to be inside.
     pub(crate) fn slice(&self, start: usize, events: usize) -> Column<'a> {
         let (mut skip, mut left) = (start, events);
-        let mut pieces = Vec::with_capacity(self.pieces.len());
-        for piece in &self.pieces {
+        let part = |piece: &Array<'a>| {
             let first = skip.min(piece.events());
             let count = left.min(piece.events() - first);
             skip -= first;
             left -= count;
-            if count > 0 {
-                pieces.push(piece.slice(first, count));
-            }
-        }
+            (count > 0).then(|| piece.slice(first, count))
+        };
+        let pieces = self.pieces.iter().filter_map(part).collect();
         Column { name: self.name, kind: self.kind, events, pieces }
     }
 

@@ -28,15 +28,20 @@ pub struct Segment<'a> {
 impl<'a> Table<'a> {
     /// A table of these columns.
     pub fn new(columns: Vec<Column<'a>>) -> Result<Table<'a>> {
-        let Some(first) = columns.first() else {
-            return Err(Error::NoColumns);
-        };
-        let (name, events) = (first.name(), first.events());
         let mut names: Vec<&str> = columns.iter().map(Column::name).collect();
         names.sort();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Error::DuplicateColumn { branch: pair[0].to_owned() });
         }
+        Table::distinct(columns)
+    }
+
+    /// A table of columns of which the caller knows that no two have the same name.
+    pub fn distinct(columns: Vec<Column<'a>>) -> Result<Table<'a>> {
+        let Some(first) = columns.first() else {
+            return Err(Error::NoColumns);
+        };
+        let (name, events) = (first.name(), first.events());
         if let Some(column) = columns.iter().find(|column| column.events() != events) {
             let (branch, other) = (column.name().to_owned(), name.to_owned());
             return Err(Error::EventCount { branch, found: column.events(), other, expected: events });
@@ -103,6 +108,11 @@ impl<'a> Table<'a> {
 
     /// The segments in order; together they hold every event once.
     pub fn segments(&self) -> Vec<Segment<'a>> {
+        if self.columns.iter().all(|column| column.pieces().len() == 1) {
+            let arrays = self.columns.iter().map(|column| column.pieces()[0]).collect();
+            let whole = Segment { start: 0, events: self.events, arrays };
+            return if self.events > 0 { vec![whole] } else { Vec::new() };
+        }
         let mut cuts = BTreeSet::new();
         for column in &self.columns {
             let mut stop = 0;
@@ -147,12 +157,12 @@ fn take<'a>(column: &Column<'a>, cursor: &mut (usize, usize), events: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::{Data, Values};
+    use crate::column::{Data, Pieces, Values};
 
     fn flat<'a>(name: &'a str, pieces: &[&'a [f32]]) -> Column<'a> {
         let array =
             |piece: &&'a [f32]| Array::Flat(Values::new(name, Data::Float32(piece), Validity::AllValid).unwrap());
-        Column::new(name, Kind::Flat, pieces.iter().map(array).collect()).unwrap()
+        Column::new(name, Kind::Flat, pieces.iter().map(array).collect::<Pieces<_>>()).unwrap()
     }
 
     #[test]

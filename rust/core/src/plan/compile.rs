@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{BranchOptions, BranchPlan, Options, Padding, Source, Step};
 use crate::error::{Error, Result};
@@ -64,12 +65,12 @@ pub(super) fn steps(program: &Program, branches: &[BranchPlan]) -> Vec<Step> {
 }
 
 /// The branches of the data that rows are made of, each once: those of the matrix first.
-pub(super) fn reads(program: &Program, branches: &[BranchPlan]) -> Vec<String> {
+pub(super) fn reads(program: &Program, branches: &[BranchPlan]) -> Vec<Arc<str>> {
     let from_data = branches.iter().filter(|branch| branch.source == Source::Data).map(|branch| branch.name.as_str());
     let [_, new] = program.reads();
     let mut seen = HashSet::new();
     let all = from_data.chain(new.iter().map(|read| read.0));
-    all.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
+    all.filter(|name| seen.insert(*name)).map(Arc::from).collect()
 }
 
 /// The program without sentinels of branches that nothing reads.

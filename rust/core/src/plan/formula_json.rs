@@ -194,6 +194,7 @@ pub(super) fn link(formulas: Vec<String>, steps: &[ReadStep]) -> Result<Program>
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use crate::expr::{Cut, NewBranch, compile};
     use crate::plan::{Options, Plan};
@@ -231,7 +232,7 @@ mod tests {
     fn a_plan_with_formulas_reads_back() {
         let plan = plan();
         assert_eq!(Plan::from_json(plan.to_json()).unwrap(), plan);
-        assert_eq!(plan.reads(), ["x", "n"]);
+        assert_eq!(plan.reads(), ["x", "n"].map(Arc::from));
     }
 
     #[test]

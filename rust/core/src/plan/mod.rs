@@ -15,7 +15,9 @@ pub use formula_json::steps_to_json;
 pub use layout::{Layout, Tensor};
 pub use options::{BranchOptions, Options, Rule};
 
-use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::error::Result;
 use crate::expr::Program;
@@ -156,9 +158,9 @@ pub struct Plan {
     program: Program,
     branches: Vec<BranchPlan>,
     /// The branches of the data that rows are made of: those of the matrix in its order, then those of formulas.
-    reads: Vec<String>,
+    reads: Vec<Arc<str>>,
     /// The position of each of them.
-    positions: HashMap<String, usize>,
+    positions: FxHashMap<Arc<str>, usize>,
     names: Vec<String>,
     layout: Layout,
     pad_value: f32,
@@ -183,7 +185,7 @@ impl Plan {
         let json = json::write(&program, &steps, &names, &layout, pad_value);
         let hash = json::hash(&json);
         let reads = compile::reads(&program, &branches);
-        let positions = reads.iter().enumerate().map(|(at, branch)| (branch.clone(), at)).collect();
+        let positions = reads.iter().enumerate().map(|(at, branch)| (Arc::clone(branch), at)).collect();
         Ok(Plan { program, branches, reads, positions, names, layout, pad_value, json, hash })
     }
 
@@ -231,7 +233,7 @@ impl Plan {
 
     /// The branches of the data that rows are made of: those of the matrix in its order, then those that only formulas of
     /// new branches take. What cuts read is [`Program::reads`]' to say.
-    pub fn reads(&self) -> &[String] {
+    pub fn reads(&self) -> &[Arc<str>] {
         &self.reads
     }
 

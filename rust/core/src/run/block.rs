@@ -10,13 +10,15 @@
 //! lists:    | jets of all events: (0, 2) (2, 0) (2, 1) ... | leptons ... |      one stretch a group
 //! ```
 
+use std::borrow::Cow;
+
 use super::formula::{Columns, Events, Failure, Machine};
 use super::normalize::{self, Region};
 use super::output::Rows;
 use super::row::{self, Layout, List};
 use super::stage::{Stage, settle};
 use super::{BranchCounts, Job, keep};
-use crate::column::{Array, Lists};
+use crate::column::{Array, Lists, Values};
 use crate::plan::{BranchPlan, Source};
 
 /// Consecutive events that one thread takes at once, as columns of one piece.
@@ -135,13 +137,11 @@ impl Block<'_, '_> {
         scratch: &mut Scratch,
         counts: &mut [BranchCounts],
     ) -> Result<(), Failure> {
-        let mut loaded = self.arrays.iter();
         let branches = job.plan.branches();
-        let of_branch = |branch: &BranchPlan| match branch.source {
-            Source::Data => loaded.next().copied(),
-            Source::Formula(number) => scratch.columns.array(job.plan.program(), number).ok(),
+        let arrays = match job.formulas {
+            None => Cow::Borrowed(&self.arrays),
+            Some(_) => Cow::Owned(self.with_new(job, &scratch.columns)),
         };
-        let arrays: Vec<Array<'_>> = branches.iter().filter_map(of_branch).collect();
         let scratch = &mut scratch.rows;
         scratch.groups.find(&arrays);
         self.check(job, &scratch.groups)?;
@@ -160,6 +160,16 @@ impl Block<'_, '_> {
         }
         self.write(job, scratch, missing);
         Ok(())
+    }
+
+    /// The arrays of all branches of the plan, new ones among them.
+    fn with_new<'s>(&'s self, job: &Job<'_>, columns: &'s Columns) -> Vec<Array<'s>> {
+        let mut loaded = self.arrays.iter();
+        let of_branch = |branch: &BranchPlan| match branch.source {
+            Source::Data => loaded.next().copied(),
+            Source::Formula(number) => columns.array(job.plan.program(), number).ok(),
+        };
+        job.plan.branches().iter().filter_map(of_branch).collect()
     }
 
     /// Check the lengths of lists.
@@ -189,15 +199,12 @@ impl Block<'_, '_> {
     /// Fill every branch's region of the scratch.
     #[inline(always)]
     fn normalize(arrays: &[Array<'_>], job: &Job<'_>, scratch: &mut RowScratch) {
-        scratch.normal.clear();
+        let values = arrays.iter().map(inside).map(|values| values.len()).sum();
+        scratch.normal.clear(arrays.len(), values);
         scratch.regions.clear();
         let branches = job.plan.branches().iter().zip(&job.scales);
         for ((branch, scale), array) in branches.zip(arrays) {
-            let values = match array {
-                Array::Flat(values) => *values,
-                Array::Jagged(lists) => lists.inside(),
-            };
-            scratch.regions.push(scratch.normal.add(&values, branch, scale));
+            scratch.regions.push(scratch.normal.add(&inside(array), branch, scale));
         }
     }
 
@@ -288,5 +295,14 @@ impl Block<'_, '_> {
             count(values) + u64::from(nulls.is_null(event))
         };
         (0..events).filter(|&event| self.rows.has(event)).map(of_event).sum()
+    }
+}
+
+/// The numbers of an array's events.
+#[inline(always)]
+fn inside<'a>(array: &Array<'a>) -> Values<'a> {
+    match array {
+        Array::Flat(values) => *values,
+        Array::Jagged(lists) => lists.inside(),
     }
 }

@@ -32,9 +32,11 @@ pub(super) struct Region {
 }
 
 impl Scratch {
-    /// Forget every region.
-    pub(super) fn clear(&mut self) {
+    /// Forget every region, and make room for as many others with so many values together.
+    pub(super) fn clear(&mut self, regions: usize, values: usize) {
         self.used = 0;
+        let room = values + regions * GAP + LANES;
+        self.values.resize(self.values.len().max(room), 0.0);
     }
 
     /// The values of all regions, with at least [`LANES`] more behind.
@@ -64,9 +66,6 @@ impl Scratch {
         // Regions of equal size would begin in the same few places of the first-level cache, and drive each other out.
         let start = self.used;
         self.used += values.len() + GAP;
-        if self.values.len() < self.used + LANES {
-            self.values.resize(self.used + LANES, 0.0);
-        }
         let missing = match dtype {
             DType::Bool => self.bools(values, scale, pad, start),
             DType::Int8 => self.typed::<i8>(values, scale, pad, start),

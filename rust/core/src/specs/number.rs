@@ -32,7 +32,8 @@ impl Number {
     /// The nearest float32, rounded once.
     pub fn to_f32(self) -> f32 {
         match self {
-            Number::Integer(value) => value as f32,
+            // A conversion from 64 bits is one instruction, from 128 a call.
+            Number::Integer(value) => i64::try_from(value).map_or(value as f32, |value| value as f32),
             Number::Float(value) => value as f32,
         }
     }

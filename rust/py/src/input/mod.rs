@@ -7,8 +7,10 @@ mod arrow;
 mod masked;
 mod numpy;
 
+use std::sync::Arc;
+
 use ::numpy::PyUntypedArray;
-use mlaas4hep_core::column::{Array, Checked, Column, Table};
+use mlaas4hep_core::column::{Array, Checked, Column, Pieces, Table};
 use mlaas4hep_core::plan::Plan;
 use mlaas4hep_core::schema::Kind;
 use mlaas4hep_core::{Error, Result};
@@ -23,14 +25,18 @@ use crate::error::{BranchError, ColumnError, raise};
 /// Columns as Python gave them.
 pub(crate) struct Columns {
     columns: Vec<Owned>,
+    /// Their order in the table.
+    order: Vec<usize>,
+    /// Whether no two have the same name for sure.
+    distinct: bool,
     left_out: Vec<(String, String)>,
 }
 
 /// One column.
 struct Owned {
-    name: String,
+    name: Arc<str>,
     kind: Kind,
-    pieces: Vec<Piece>,
+    pieces: Pieces<Piece>,
 }
 
 /// One piece of a column and what keeps its buffers alive.
@@ -41,7 +47,7 @@ enum Piece {
 
 /// A value that was looked at: a column, or why it cannot be one.
 enum Found {
-    Pieces(Kind, Vec<Piece>),
+    Pieces(Kind, Pieces<Piece>),
     NoNumbers(String),
 }
 
@@ -57,7 +63,7 @@ impl Piece {
 impl Columns {
     /// Every column of numbers; the others are left out, with their reasons.
     pub(crate) fn all(data: &Bound<'_, PyAny>) -> PyResult<Columns> {
-        let columns = Columns::of(data, &|_| Some(0))?;
+        let columns = Columns::of(data, &|name| Some((0, Arc::from(name))))?;
         if columns.columns.is_empty() && !columns.left_out.is_empty() {
             let reasons: Vec<String> =
                 columns.left_out.iter().map(|(name, reason)| format!("'{name}' ({reason})")).collect();
@@ -69,21 +75,16 @@ impl Columns {
 
     /// The columns of numbers that are wanted; wanted ones that are none are left out, with their reasons.
     pub(crate) fn of(data: &Bound<'_, PyAny>, wanted: Wanted<'_>) -> PyResult<Columns> {
-        let mut columns = Columns { columns: Vec::new(), left_out: Vec::new() };
-        for (name, _, found) in named(data, wanted)?.found {
-            match found {
-                Found::Pieces(kind, pieces) => columns.columns.push(Owned { name, kind, pieces }),
-                Found::NoNumbers(reason) => columns.left_out.push((name, reason)),
-            }
-        }
-        Ok(columns)
+        let Named { columns, left_out, .. } = named(data, wanted)?;
+        let order = (0..columns.len()).collect();
+        Ok(Columns { columns, order, distinct: false, left_out })
     }
 
     /// Refuse columns that were wanted and hold no numbers.
     pub(crate) fn refuse_unusable(&self) -> PyResult<()> {
         match self.left_out.first() {
             None => Ok(()),
-            Some((name, reason)) => Err(unusable(name, &Found::NoNumbers(reason.clone()))),
+            Some((name, reason)) => Err(unusable(name, reason)),
         }
     }
 
@@ -97,30 +98,36 @@ impl Columns {
         Columns::of_names(data, plan.reads(), &|name| plan.position(name))
     }
 
-    /// The columns of these names in their order; others are not looked at. Where no name is given, all of them, so
-    /// that the number of events is known.
-    pub(crate) fn of_names(data: &Bound<'_, PyAny>, names: &[String], wanted: Wanted<'_>) -> PyResult<Columns> {
+    /// The columns of these names in their order, which `position` knows; others are not looked at. Where no name is
+    /// given, all of them, so that the number of events is known.
+    pub(crate) fn of_names(
+        data: &Bound<'_, PyAny>,
+        names: &[Arc<str>],
+        position: &dyn Fn(&str) -> Option<usize>,
+    ) -> PyResult<Columns> {
         if names.is_empty() {
             return Columns::all(data);
         }
-        let named = named(data, wanted)?;
-        let mut columns: Vec<Option<Owned>> = names.iter().map(|_| None).collect();
-        let mut further = Vec::new();
-        for (name, position, found) in named.found {
-            let Found::Pieces(kind, pieces) = found else { return Err(unusable(&name, &found)) };
-            let owned = Owned { name, kind, pieces };
-            if columns[position].is_none() {
-                columns[position] = Some(owned);
+        let Named { columns, positions, left_out, unwanted } =
+            named(data, &|name| position(name).map(|at| (at, Arc::clone(&names[at]))))?;
+        if let Some((name, reason)) = left_out.first() {
+            return Err(unusable(name, reason));
+        }
+        let (mut order, mut further) = (vec![usize::MAX; names.len()], Vec::new());
+        for (index, &position) in positions.iter().enumerate() {
+            if order[position] == usize::MAX {
+                order[position] = index;
             } else {
-                further.push(owned); // a second column of this name, which the core refuses
+                further.push(index); // a second column of this name, which the core refuses
             }
         }
-        if let Some((absent, _)) = names.iter().zip(&columns).find(|(_, column)| column.is_none()) {
-            let found = columns.iter().flatten().map(|column| column.name.as_str());
-            let known = found.chain(named.unwanted.iter().map(String::as_str));
+        if let Some((absent, _)) = names.iter().zip(&order).find(|(_, index)| **index == usize::MAX) {
+            let known = columns.iter().map(|column| &*column.name).chain(unwanted.iter().map(String::as_str));
             return Err(raise(Error::missing_branch(absent, known)));
         }
-        Ok(Columns { columns: columns.into_iter().flatten().chain(further).collect(), left_out: Vec::new() })
+        let distinct = further.is_empty();
+        order.extend(further);
+        Ok(Columns { columns, order, distinct, left_out })
     }
 
     /// The core's view.
@@ -134,12 +141,16 @@ impl Columns {
     }
 
     fn table_of<'a>(&'a self, mut known: Checked<'a>) -> Result<Table<'a>> {
-        Table::new(self.columns.iter().map(|column| column.view(&mut known)).collect::<Result<_>>()?)
+        let mut columns = Vec::with_capacity(self.order.len());
+        for &index in &self.order {
+            columns.push(self.columns[index].view(&mut known)?);
+        }
+        if self.distinct { Table::distinct(columns) } else { Table::new(columns) }
     }
 
     /// The NumPy array of int64 offsets of a column, if that is what Python gave.
     pub(crate) fn offsets<'py>(&self, column: usize, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        match self.columns.get(column)?.pieces.as_slice() {
+        match &*self.columns[*self.order.get(column)?].pieces {
             [Piece::Numpy(piece)] => piece.offsets(py),
             _ => None,
         }
@@ -151,20 +162,18 @@ impl Columns {
     }
 }
 
-fn unusable(name: &str, found: &Found) -> PyErr {
-    let reason = if let Found::NoNumbers(reason) = found { reason } else { "" };
+fn unusable(name: &str, reason: &str) -> PyErr {
     BranchError::new_err(format!("branch '{name}' has no numbers that can be used: {reason}"))
 }
 
 impl Owned {
     fn view<'a>(&'a self, known: &mut Checked<'a>) -> Result<Column<'a>> {
-        let pieces = self.pieces.iter().map(|piece| piece.view(&self.name, known));
-        Column::new(&self.name, self.kind, pieces.collect::<Result<_>>()?)
+        Column::new(&self.name, self.kind, self.pieces.try_map(|piece| piece.view(&self.name, known))?)
     }
 }
 
-/// The position of a column of that name among those that are wanted; nothing if it is not.
-pub(crate) type Wanted<'w> = &'w dyn Fn(&str) -> Option<usize>;
+/// The position of a column of that name among those that are wanted, and the name; nothing if it is not.
+pub(crate) type Wanted<'w> = &'w dyn Fn(&str) -> Option<(usize, Arc<str>)>;
 
 /// The same data in a form that can be read more than once: an Arrow stream gives its events only once.
 #[pyfunction]
@@ -173,19 +182,34 @@ pub(crate) fn held<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>
     if plain { Ok(data.clone()) } else { arrow::held(data) }
 }
 
-/// Wanted columns with name and position, and the names of the others.
+/// Wanted columns with their positions, those that hold no numbers, and the names of the others.
 #[derive(Default)]
 struct Named {
-    found: Vec<(String, usize, Found)>,
+    columns: Vec<Owned>,
+    positions: Vec<usize>,
+    left_out: Vec<(String, String)>,
     unwanted: Vec<String>,
 }
 
 impl Named {
+    /// With room for so many.
+    fn with_room(columns: usize) -> Named {
+        let (positions, columns) = (Vec::with_capacity(columns), Vec::with_capacity(columns));
+        Named { columns, positions, ..Named::default() }
+    }
+
     /// Look at a column if it is wanted.
     fn add(&mut self, name: &str, wanted: Wanted<'_>, look: impl FnOnce() -> PyResult<Found>) -> PyResult<()> {
-        match wanted(name) {
-            Some(position) => self.found.push((name.to_owned(), position, look()?)),
-            None => self.unwanted.push(name.to_owned()),
+        let Some((position, name)) = wanted(name) else {
+            self.unwanted.push(name.to_owned());
+            return Ok(());
+        };
+        match look()? {
+            Found::Pieces(kind, pieces) => {
+                self.columns.push(Owned { name, kind, pieces });
+                self.positions.push(position);
+            }
+            Found::NoNumbers(reason) => self.left_out.push((name.as_ref().to_owned(), reason)),
         }
         Ok(())
     }
@@ -209,7 +233,7 @@ fn named<'py>(data: &Bound<'py, PyAny>, wanted: Wanted<'_>) -> PyResult<Named> {
 type Look = fn(&str, &Bound<'_, PyAny>) -> PyResult<Found>;
 
 fn of_dict<'py>(dict: &Bound<'py, PyDict>, wanted: Wanted<'_>, look: Look) -> PyResult<Named> {
-    let mut named = Named::default();
+    let mut named = Named::with_room(dict.len());
     for (key, value) in dict {
         let Ok(key) = key.cast::<PyString>() else {
             return Err(ColumnError::new_err(format!("the name of a column is {}; it must be a string", key.repr()?)));
@@ -242,12 +266,12 @@ fn adapted_value<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Found> 
 
 /// NumPy arrays, pairs of offsets and content, and masked ones of both.
 fn native<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Option<Found>> {
-    if value.cast_exact::<Masked>().is_err() && value.cast::<PyTuple>().is_err() && !is_plain_array(value) {
+    if !is_plain_array(value) && value.cast::<PyTuple>().is_err() && value.cast_exact::<Masked>().is_err() {
         return Ok(None);
     }
     numpy::piece(name, value).map(|found| {
         Some(match found {
-            Ok(piece) => Found::Pieces(piece.kind(), vec![Piece::Numpy(piece)]),
+            Ok(piece) => Found::Pieces(piece.kind(), Pieces::One(Piece::Numpy(piece))),
             Err(reason) => Found::NoNumbers(reason),
         })
     })
@@ -255,7 +279,7 @@ fn native<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Option<Found>>
 
 /// Whether it is an ndarray itself: subclasses such as masked arrays mean something else by the same buffer.
 fn is_plain_array(value: &Bound<'_, PyAny>) -> bool {
-    value.cast::<PyUntypedArray>().is_ok() && value.get_type().is(value.py().get_type::<PyUntypedArray>())
+    value.cast_exact::<PyUntypedArray>().is_ok()
 }
 
 fn is_arrow(value: &Bound<'_, PyAny>) -> PyResult<bool> {

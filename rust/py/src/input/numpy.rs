@@ -5,8 +5,8 @@ use std::ptr::NonNull;
 use mlaas4hep_core::Result;
 use mlaas4hep_core::column::{self, Array, Bits, Bools, Checked, Data, Lists, Offsets, Validity, Values};
 use mlaas4hep_core::schema::Kind;
-use numpy::{Element, PyArrayDescrMethods, PyArrayDyn};
-use numpy::{PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::npyffi::objects::_PyArray_GET_ITEM_DATA;
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -19,18 +19,18 @@ pub(super) enum Piece {
     /// One number an event.
     Flat(Masks),
     /// A two-dimensional array: as many numbers every event.
-    Fixed { values: Numbers, length: usize, events: usize, mask: Option<Mask> },
+    Fixed { values: Numbers, length: usize, events: usize, mask: Option<Box<Mask>> },
     /// Offsets and content.
-    Lists { offsets: Numbers, content: Masks, mask: Option<Mask> },
+    Lists { offsets: Numbers, content: Masks, mask: Option<Box<Mask>> },
 }
 
 /// Numbers and their mask.
 pub(super) struct Masks {
     values: Numbers,
-    mask: Option<Mask>,
+    mask: Option<Box<Mask>>,
 }
 
-/// A mask of nulls.
+/// A mask of nulls: rare, so it lies in a box, and pieces are small.
 pub(super) struct Mask {
     flags: Numpy<u8>,
     /// Number of flags if they are bits.
@@ -57,9 +57,9 @@ pub(crate) enum Numbers {
 ///
 /// rust-numpy's registry of borrows would guard it against our own writes only, at more than all the rest of a small
 /// call takes; that a caller's `out` is none of its columns is checked where both are known.
-pub(crate) struct Numpy<T: Element> {
+pub(crate) struct Numpy<T> {
     /// Keeps the memory alive, and where it is.
-    array: Py<PyArrayDyn<T>>,
+    array: Py<PyUntypedArray>,
     start: NonNull<T>,
     len: usize,
 }
@@ -67,21 +67,44 @@ pub(crate) struct Numpy<T: Element> {
 // SAFETY: the memory belongs to the array, which any thread may let go of, and is only read here. As with NumPy's own
 // functions, other threads must not write to it meanwhile.
 #[allow(unsafe_code)]
-unsafe impl<T: Element> Send for Numpy<T> {}
+unsafe impl<T: Send> Send for Numpy<T> {}
 // SAFETY: see above.
 #[allow(unsafe_code)]
-unsafe impl<T: Element> Sync for Numpy<T> {}
+unsafe impl<T: Sync> Sync for Numpy<T> {}
 
-impl<T: Element> Numpy<T> {
+/// A type of numbers, any bits of which are one, and NumPy's kinds of the arrays that are read as such.
+pub(crate) trait Plain {
+    const KINDS: &[u8];
+}
+
+macro_rules! plain {
+    ($($type:ty => $kinds:literal),*) => {
+        $(impl Plain for $type {
+            const KINDS: &[u8] = $kinds;
+        })*
+    };
+}
+plain!(i8 => b"i", i16 => b"i", i32 => b"i", i64 => b"i", u8 => b"ub", u16 => b"u", u32 => b"u", u64 => b"u",
+    f32 => b"f", f64 => b"f");
+
+impl<T: Plain> Numpy<T> {
+    /// The array's own memory, if `T`s lie there side by side.
     fn of(array: &Bound<'_, PyUntypedArray>) -> Option<Numpy<T>> {
-        let typed = array.cast::<PyArrayDyn<T>>().ok()?;
-        if !(array.is_c_contiguous() && typed.is_aligned()) {
+        let dtype = array.dtype();
+        let typed = T::KINDS.contains(&dtype.kind()) && dtype.itemsize() == size_of::<T>();
+        let native = dtype.is_native_byteorder() != Some(false);
+        if !(typed && native && array.is_c_contiguous() && array.is_aligned()) {
             return None;
         }
-        let start = NonNull::new(typed.data()).unwrap_or(NonNull::dangling());
-        Some(Numpy { array: typed.clone().unbind(), start, len: array.len() })
+        // SAFETY: an array of Python is alive while it is borrowed; its memory is where it says.
+        #[allow(unsafe_code)]
+        let data = unsafe { (*_PyArray_GET_ITEM_DATA(array.as_array_ptr())).data };
+        let start = NonNull::new(data.cast()).unwrap_or(NonNull::dangling());
+        Some(Numpy { array: array.clone().unbind(), start, len: array.len() })
     }
+}
 
+impl<T> Numpy<T> {
     fn as_slice(&self) -> &[T] {
         // SAFETY: the array is contiguous and aligned, and alive as long as this, which holds a reference: NumPy neither
         // moves nor resizes its memory then.
@@ -117,7 +140,7 @@ impl Piece {
             Piece::Fixed { values, length, events, mask } => {
                 let content = Values::new(branch, values.data(), Validity::AllValid)?;
                 let offsets = Offsets::Fixed { first: 0, length: *length, events: *events };
-                let validity = validity(mask.as_ref(), *events);
+                let validity = validity(mask.as_deref(), *events);
                 Ok(Array::Jagged(Lists::new(branch, offsets, validity, content)?))
             }
             Piece::Lists { offsets, content, mask } => {
@@ -126,7 +149,7 @@ impl Piece {
                     Data::Int64(offsets) => Offsets::Int64(offsets),
                     _ => Offsets::Int64(&[]),
                 };
-                let validity = validity(mask.as_ref(), offsets.events());
+                let validity = validity(mask.as_deref(), offsets.events());
                 Ok(Array::Jagged(Lists::checked(branch, offsets, validity, content.view(branch)?, known)?))
             }
         }
@@ -136,7 +159,7 @@ impl Piece {
 impl Masks {
     fn view(&self, branch: &str) -> Result<Values<'_>> {
         let data = self.values.data();
-        Values::new(branch, data, validity(self.mask.as_ref(), data.len()))
+        Values::new(branch, data, validity(self.mask.as_deref(), data.len()))
     }
 }
 
@@ -167,7 +190,7 @@ impl Numbers {
 }
 
 /// The numbers of an array that was seen to be contiguous.
-fn data<'a, T: Element + column::Native>(array: &'a Numpy<T>) -> Data<'a> {
+fn data<'a, T: column::Native>(array: &'a Numpy<T>) -> Data<'a> {
     T::data(array.as_slice())
 }
 
@@ -178,51 +201,48 @@ pub(super) fn piece<'py>(name: &str, value: &Bound<'py, PyAny>) -> Looked<Piece>
         return lists(name, pair, mask);
     }
     let array = as_array(name, &value)?;
-    let (dimensions, shape) = (array.ndim(), array.shape().to_vec());
-    let values = match numbers(&array)? {
+    let values = match numbers(array)? {
         Ok(values) => values,
         Err(reason) => return Ok(Err(reason)),
     };
-    Ok(match dimensions {
-        1 => Ok(Piece::Flat(Masks { values, mask })),
-        2 => Ok(Piece::Fixed { values, length: shape[1], events: shape[0], mask }),
-        0 => Err("a single number, not an array".to_owned()),
-        _ => Err(format!("{dimensions}-dimensional")),
+    Ok(match *array.shape() {
+        [_] => Ok(Piece::Flat(Masks { values, mask })),
+        [events, length] => Ok(Piece::Fixed { values, length, events, mask }),
+        [] => Err("a single number, not an array".to_owned()),
+        _ => Err(format!("{}-dimensional", array.ndim())),
     })
 }
 
 /// What is under a `Masked`, and its mask.
-fn unmask<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Mask>)> {
+fn unmask<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Option<Box<Mask>>)> {
     let Ok(masked) = value.cast_exact::<Masked>() else {
         return Ok((value.clone(), None));
     };
     let (py, masked) = (value.py(), masked.get());
-    let flags = as_array(name, masked.mask.bind(py))?;
-    let flags = match numbers(&flags)? {
+    let flags = match numbers(as_array(name, masked.mask.bind(py))?)? {
         Ok(Numbers::Bool(flags) | Numbers::UInt8(flags)) => flags,
         _ => return Err(ColumnError::new_err(format!("branch '{name}': the mask must be of bool or uint8"))),
     };
     let mask = Mask { flags, bits: masked.bits, valid_when: masked.valid_when };
-    Ok((masked.values.bind(py).clone(), Some(mask)))
+    Ok((masked.values.bind(py).clone(), Some(Box::new(mask))))
 }
 
-fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask>) -> Looked<Piece> {
+fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Box<Mask>>) -> Looked<Piece> {
     if pair.len() != 2 {
         let message = format!("branch '{name}' is a tuple of {}; a jagged branch is (offsets, content)", pair.len());
         return Err(ColumnError::new_err(message));
     }
-    let given = pair.get_item(0)?;
     let wrong = |found: String| {
         let message = format!("branch '{name}': offsets are {found}; they must be one-dimensional int32 or int64");
         Err(ColumnError::new_err(message))
     };
-    let given = plain(&given)?;
+    let given = plain(&pair.get_item(0)?)?;
     let Ok(offsets) = given.cast::<PyUntypedArray>() else {
         return wrong(format!("a {}", given.get_type().name()?));
     };
     let offsets = match (offsets.ndim(), numbers(offsets)?) {
         (1, Ok(offsets @ (Numbers::Int32(_) | Numbers::Int64(_)))) => offsets,
-        (1, Ok(Numbers::UInt32(_))) => native(offsets, "int64")?,
+        (1, Ok(Numbers::UInt32(_))) => Numbers::Int64(packed(offsets, "int64")?),
         (1, _) => return wrong(format!("of type {}", offsets.dtype().str()?)),
         (dimensions, _) => return wrong(format!("{dimensions}-dimensional")),
     };
@@ -231,84 +251,59 @@ fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Mask>) -> Loo
     if content.ndim() != 1 {
         return Ok(Err(format!("lists of {}-dimensional content", content.ndim())));
     }
-    let content = numbers(&content)?.map(|values| Masks { values, mask: content_mask });
+    let content = numbers(content)?.map(|values| Masks { values, mask: content_mask });
     Ok(content.map(|content| Piece::Lists { offsets, content, mask }))
 }
 
 /// The value itself, or what is under a subclass of arrays: one that is masked or mapped from a file.
 fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    if value.cast::<PyUntypedArray>().is_err() || super::is_plain_array(value) {
+    if super::is_plain_array(value) || value.cast::<PyUntypedArray>().is_err() {
         return Ok(value.clone());
     }
     value.py().import(intern!(value.py(), "mlaas4hep.columns"))?.call_method1("adapt", (value,))
 }
 
-fn as_array<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let array = value.cast::<PyUntypedArray>().cloned();
-    array.map_err(|_| {
+fn as_array<'a, 'py>(name: &str, value: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
+    value.cast::<PyUntypedArray>().map_err(|_| {
         let found = value.get_type();
         ColumnError::new_err(format!("branch '{name}': {found} is not a NumPy array"))
     })
 }
 
-/// The array as contiguous native numbers: as it is, or packed once. Or why it holds no numbers.
+/// The array's numbers in native byte order side by side: where they lie, or packed. Or why it holds none.
 pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers> {
     let dtype = array.dtype();
-    let name = match (dtype.kind(), dtype.itemsize()) {
-        (b'b', 1) => "bool",
-        (b'i', 1) => "int8",
-        (b'i', 2) => "int16",
-        (b'i', 4) => "int32",
-        (b'i', 8) => "int64",
-        (b'u', 1) => "uint8",
-        (b'u', 2) => "uint16",
-        (b'u', 4) => "uint32",
-        (b'u', 8) => "uint64",
-        (b'f', 2 | 4) => "float32",
-        (b'f', 8) => "float64",
+    Ok(Ok(match (dtype.kind(), dtype.itemsize()) {
+        (b'b', 1) => Numbers::Bool(native(array, "bool")?),
+        (b'i', 1) => Numbers::Int8(native(array, "int8")?),
+        (b'i', 2) => Numbers::Int16(native(array, "int16")?),
+        (b'i', 4) => Numbers::Int32(native(array, "int32")?),
+        (b'i', 8) => Numbers::Int64(native(array, "int64")?),
+        (b'u', 1) => Numbers::UInt8(native(array, "uint8")?),
+        (b'u', 2) => Numbers::UInt16(native(array, "uint16")?),
+        (b'u', 4) => Numbers::UInt32(native(array, "uint32")?),
+        (b'u', 8) => Numbers::UInt64(native(array, "uint64")?),
+        (b'f', 2 | 4) => Numbers::Float32(native(array, "float32")?),
+        (b'f', 8) => Numbers::Float64(native(array, "float64")?),
         (b'U' | b'S' | b'T', _) => return Ok(Err("strings".to_owned())),
         (b'O', _) => return Ok(Err("Python objects".to_owned())),
         _ => return Ok(Err(format!("of type {}", dtype.str()?))),
-    };
-    native(array, name).map(Ok)
+    }))
 }
 
-/// The array as contiguous numbers of a native type, copied only where it is something else.
-fn native<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numbers> {
-    match name {
-        "bool" => {
-            let bytes = array.call_method1(intern!(array.py(), "view"), ("uint8",));
-            let bytes = bytes.or_else(|_| pack(array, "bool")?.call_method1("view", ("uint8",)))?;
-            readonly(bytes.cast::<PyUntypedArray>()?, "uint8").map(Numbers::Bool)
-        }
-        "int8" => readonly(array, name).map(Numbers::Int8),
-        "int16" => readonly(array, name).map(Numbers::Int16),
-        "int32" => readonly(array, name).map(Numbers::Int32),
-        "int64" => readonly(array, name).map(Numbers::Int64),
-        "uint8" => readonly(array, name).map(Numbers::UInt8),
-        "uint16" => readonly(array, name).map(Numbers::UInt16),
-        "uint32" => readonly(array, name).map(Numbers::UInt32),
-        "uint64" => readonly(array, name).map(Numbers::UInt64),
-        "float32" => readonly(array, name).map(Numbers::Float32),
-        _ => readonly(array, name).map(Numbers::Float64),
-    }
+/// The array's numbers as those of the type `name`: where they lie, or packed.
+fn native<T: Plain>(array: &Bound<'_, PyUntypedArray>, name: &str) -> PyResult<Numpy<T>> {
+    Numpy::of(array).map_or_else(|| packed(array, name), Ok)
 }
 
-fn readonly<'py, T: Element>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Numpy<T>> {
-    if let Some(typed) = Numpy::of(array) {
-        return Ok(typed);
-    }
-    let packed = pack(array, name)?;
-    let packed = packed.cast::<PyUntypedArray>()?;
-    Numpy::of(packed).ok_or_else(|| ColumnError::new_err(format!("an array of {name} cannot be packed")))
-}
-
-/// A packed copy in native byte order.
-fn pack<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+/// A packed copy of the array's numbers as the type `name`, in native byte order.
+fn packed<T: Plain>(array: &Bound<'_, PyUntypedArray>, name: &str) -> PyResult<Numpy<T>> {
     let py = array.py();
     let options = PyDict::new(py);
     options.set_item("dtype", name)?;
     options.set_item("order", "C")?;
     options.set_item("copy", true)?;
-    py.import(intern!(py, "numpy"))?.call_method("array", (array,), Some(&options))
+    let copy = py.import(intern!(py, "numpy"))?.call_method("array", (array,), Some(&options))?;
+    Numpy::of(copy.cast::<PyUntypedArray>()?)
+        .ok_or_else(|| ColumnError::new_err(format!("an array of {name} cannot be packed")))
 }
