@@ -11,15 +11,22 @@
 //! ```
 
 use std::borrow::Cow;
+use std::ptr::without_provenance;
 
 use super::formula::{Columns, Events, Failure, Machine};
 use super::normalize::{self, Region};
-use super::output::Rows;
+use super::output::{Rows, prefetch};
 use super::row::{self, Layout, List};
-use super::stage::{Stage, settle};
+use super::stage::{LINE, Stage, settle};
 use super::{BranchCounts, Job, keep};
 use crate::column::{Array, Lists, Values};
 use crate::plan::{BranchPlan, Source};
+
+/// Lines of the next column that are asked for while one is normalised.
+const EXPECTED: usize = 16;
+
+/// Events of a block from which on the masks of runs are worth making.
+const MASKS_FROM: usize = 64;
 
 /// Consecutive events that one thread takes at once, as columns of one piece.
 pub(super) struct Block<'o, 'a> {
@@ -186,6 +193,9 @@ impl Block<'_, '_> {
     fn write(&mut self, job: &Job<'_>, scratch: &mut RowScratch, missing: bool) {
         for (tensor, members) in job.members.iter().enumerate().filter(|(_, members)| !members.is_empty()) {
             scratch.layout.arrange(members, job.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
+            if tensor == 0 && !missing && self.rows.events() >= MASKS_FROM {
+                scratch.layout.make_masks();
+            }
             match (missing, tensor) {
                 (true, 0) => self.write_rows::<true, false>(tensor, job, scratch),
                 (false, 0) => self.write_rows::<false, false>(tensor, job, scratch),
@@ -203,7 +213,8 @@ impl Block<'_, '_> {
         scratch.normal.clear(arrays.len(), values);
         scratch.regions.clear();
         let branches = job.plan.branches().iter().zip(&job.scales);
-        for ((branch, scale), array) in branches.zip(arrays) {
+        for (number, ((branch, scale), array)) in branches.zip(arrays).enumerate() {
+            arrays.get(number + 1).into_iter().for_each(expect);
             scratch.regions.push(scratch.normal.add(&inside(array), branch, scale));
         }
     }
@@ -234,11 +245,12 @@ impl Block<'_, '_> {
         self.rows.expect_first(tensor, slots);
         for first in (0..events).step_by(slots) {
             let count = slots.min(events - first);
+            rows.expect(first + 2 * slots);
             for slot in (0..count).filter(|slot| self.rows.has(first + slot)) {
                 let (data, mask) = scratch.stage.row(slot);
                 // SAFETY: the layout was arranged from the regions, which hold every value of the block and LANES more;
                 // a list lies inside its region, and those of a shared mask have equal lengths by the rules; and the
-                // stage has room for this row and LANES more.
+                // stage has room for this row and SPILL more.
                 unsafe {
                     if SHARED {
                         rows.write_shared::<MISSING>(first + slot, data, mask, mask_width);
@@ -296,6 +308,13 @@ impl Block<'_, '_> {
         };
         (0..events).filter(|&event| self.rows.has(event)).map(of_event).sum()
     }
+}
+
+/// Ask for the first numbers of an array's events: a block has few of many columns, so the processor foresees none.
+#[inline(always)]
+fn expect(array: &Array<'_>) {
+    let lines = inside(array).data().memory().step_by(LINE);
+    lines.take(EXPECTED).for_each(|line| prefetch(without_provenance::<u8>(line)));
 }
 
 /// The numbers of an array's events.

@@ -1,7 +1,7 @@
 //! The load and scale steps for a run of contiguous values: any type in, normalised float32 and flags out.
 
 use super::convert::{Convert, Converted, convert, has_missing, truth};
-use super::row::LANES;
+use super::lanes::LANES;
 use super::scale::{Real, Scale};
 use crate::column::{Values, with_numbers};
 use crate::plan::BranchPlan;

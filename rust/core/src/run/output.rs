@@ -231,9 +231,9 @@ impl<'a> Placement<'a> {
     }
 }
 
-/// Let the processor get a line that is going to be written; where it cannot be asked, nothing happens.
+/// Let the processor get a line that is going to be read or written; where it cannot be asked, nothing happens.
 #[inline(always)]
-fn prefetch<T>(place: *const T) {
+pub(super) fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of any address is without effect on the program.
     unsafe {

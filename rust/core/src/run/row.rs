@@ -17,7 +17,11 @@
 //! - branches of one collection that stand side by side are a *run*: the list's place and length, and the lanes to
 //!   keep, are looked up once for all of them: 1.1 x;
 //! - lanes are chosen by bits (`value & keep | fill`), never by a branch, and stored eight at a time with their
-//!   padding: 2.1 x with AVX2 against a loop over values;
+//!   padding (see `lanes.rs`): 2.1 x with AVX2 against a loop over values;
+//! - the mask of a run is copied whole, where nothing is missing: there it depends on the length alone (see `masks.rs`):
+//!   1.07 x;
+//! - values that later rows begin with are asked for, since so many regions at once are more than the processor foresees:
+//!   1.05 x;
 //! - places are checked once a block, not once a copy, which is why this file may be unsafe: with the runs;
 //! - regions of the scratch do not begin in the same few sets of the cache (see `normalize.rs`), and the mask of flat
 //!   branches is written by eight bytes: 1.1 x;
@@ -25,38 +29,14 @@
 
 #![allow(unsafe_code)]
 
+use super::lanes::{LANES, ONES, PADDING, Place, Select, Source, lanes_from};
+use super::masks::{CHUNK, Masks};
 use super::normalize::Region;
+use super::output::prefetch;
 use crate::plan::BranchPlan;
 
-/// Values copied at once.
-pub(super) const LANES: usize = 8;
-
-type Lanes = [u32; LANES];
-
-/// All bits in the first half, none in the second: eight lanes from `LANES - n` keep the first `n`.
-const KEEP: [u32; 2 * LANES] = {
-    let mut window = [0; 2 * LANES];
-    let mut lane = 0;
-    while lane < LANES {
-        window[lane] = u32::MAX;
-        lane += 1;
-    }
-    window
-};
-
-/// A 1 in each of eight bytes of the mask.
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// The mask's bytes behind the first `n` values, for each `n`.
-const PADDING: [u64; LANES + 1] = {
-    let mut table = [0; LANES + 1];
-    let mut n = 0;
-    while n < LANES {
-        table[n] = (ONES << (8 * n)).to_le();
-        n += 1;
-    }
-    table
-};
+/// How many places behind a row may be written, of values and of the mask.
+pub(super) const SPILL: usize = CHUNK;
 
 /// Where the list of an event lies among the values of its branch.
 #[derive(Clone, Copy, Default)]
@@ -72,6 +52,8 @@ struct Run {
     /// Its branches: positions in `Layout::sources`.
     first: usize,
     stop: usize,
+    /// Where its masks begin, if they were made.
+    masks: Option<usize>,
 }
 
 /// A row's branches, in the order of their columns.
@@ -82,6 +64,7 @@ pub(super) struct Layout {
     runs: Vec<Run>,
     /// Where the values of each jagged branch lie.
     sources: Vec<usize>,
+    masks: Masks,
 }
 
 impl Layout {
@@ -110,9 +93,22 @@ impl Layout {
             self.sources.push(region.start);
             match self.runs.last_mut() {
                 Some(run) if run.group == group && run.width == branch.width => run.stop = first + 1,
-                _ => self.runs.push(Run { group, width: branch.width, first, stop: first + 1 }),
+                _ => self.runs.push(Run { group, width: branch.width, first, stop: first + 1, masks: None }),
             }
         }
+    }
+
+    /// Make the masks of the runs.
+    pub(super) fn make_masks(&mut self) {
+        let mut start = 0;
+        for run in &mut self.runs {
+            run.masks = Masks::size(run.width, run.stop - run.first).map(|size| {
+                start += size;
+                start - size
+            });
+        }
+        let made = self.runs.iter().filter(|run| run.masks.is_some());
+        self.masks.make(made.map(|run| (run.width, run.stop - run.first)));
     }
 }
 
@@ -130,40 +126,111 @@ pub(super) struct Rows<'s> {
 }
 
 impl Rows<'_> {
+    /// Ask for the values that the rows of `event` and those behind it begin with.
+    #[inline(always)]
+    pub(super) fn expect(&self, event: usize) {
+        if event >= self.events {
+            return;
+        }
+        let values = self.values.as_ptr();
+        for &source in &self.layout.flat {
+            prefetch(values.wrapping_add(source + event));
+        }
+        for run in &self.layout.runs {
+            let start = self.lists[run.group * self.events + event].start;
+            for &source in &self.layout.sources[run.first..run.stop] {
+                prefetch(values.wrapping_add(source + start));
+            }
+        }
+    }
+
     /// Write the row of `event` and its mask; with `MISSING` the flags mark values that are missing.
     ///
     /// # Safety
     /// The invariants hold, `event < self.events`, and from `data` and `mask` on there is room for every column and
-    /// [`LANES`] more.
+    /// [`SPILL`] more.
     #[inline(always)]
     pub(super) unsafe fn write<const MISSING: bool>(&self, event: usize, data: *mut f32, mask: *mut u8) {
         // SAFETY: by the caller.
         unsafe { self.write_flat::<MISSING>(event, data, mask) };
         let mut to = Place { data, mask }.behind(self.layout.flat.len());
         for run in &self.layout.runs {
-            // SAFETY: by the caller; a run's branches are in the layout.
+            // SAFETY: by the caller. What a run spills falls on the next one, which is written after it.
+            unsafe { self.write_run::<MISSING>(run, event, to) };
+            to = to.behind((run.stop - run.first) * run.width);
+        }
+    }
+
+    /// Write the branches of a run, and their mask.
+    ///
+    /// # Safety
+    /// As for `write`.
+    #[inline(always)]
+    unsafe fn write_run<const MISSING: bool>(&self, run: &Run, event: usize, to: Place) {
+        // SAFETY: by the caller: a run's branches are in the layout, and eight values can be read where a list begins.
+        unsafe {
             let ((from, length), sources) =
-                unsafe { (self.list(run, event), self.layout.sources.get_unchecked(run.first..run.stop)) };
+                (self.list(run, event), self.layout.sources.get_unchecked(run.first..run.stop));
             let select = Select::new(length.min(LANES), self.pad);
+            if let (false, Some(masks)) = (MISSING, run.masks) {
+                let columns = sources.len() * run.width;
+                self.layout.masks.copy(masks + length * columns, columns, to.mask);
+                self.write_values(run.width, &select, (from, length), sources, to.data);
+                return;
+            }
+            let mut to = to;
             for &source in sources {
-                // SAFETY: eight values can be read from the start of a list, and written from inside the row. What a
-                // wide branch spills falls on the next one, which is written after it.
-                unsafe {
-                    select.copy::<MISSING>(from, source, to);
-                    if run.width > LANES {
-                        self.write_wide::<MISSING>(run.width, length, from, source, to);
-                    }
+                select.copy::<MISSING>(from, source, to);
+                if run.width > LANES {
+                    self.write_wide::<MISSING>(run.width, length, from, source, to);
                 }
                 to = to.behind(run.width);
             }
         }
     }
 
+    /// The values of branches side by side of one list, of which `first` selects the first lanes; returns what is behind.
+    ///
+    /// # Safety
+    /// As for `write`: the list's values can be read at the sources, and their columns written `to`.
+    #[inline(always)]
+    unsafe fn write_values(
+        &self,
+        width: usize,
+        first: &Select,
+        (from, length): (Source, usize),
+        sources: &[usize],
+        to: *mut f32,
+    ) -> *mut f32 {
+        let mut to = to;
+        if width <= LANES {
+            for &source in sources {
+                // SAFETY: by the caller.
+                unsafe { first.copy_values(from.values.wrapping_add(source), to) };
+                to = to.wrapping_add(width);
+            }
+            return to;
+        }
+        for &source in sources {
+            // SAFETY: by the caller.
+            unsafe {
+                first.copy_values(from.values.wrapping_add(source), to);
+                for lane in (LANES..width).step_by(LANES) {
+                    let (there, at) = lanes_from(lane, length);
+                    let select = Select::new(there, self.pad);
+                    select.copy_values(from.values.wrapping_add(source + at), to.wrapping_add(lane));
+                }
+            }
+            to = to.wrapping_add(width);
+        }
+        to
+    }
+
     /// Write the row of `event` of a tensor whose branches share a mask of `size` places: those are marked that are
     /// padding, or where every branch misses its value.
     ///
     /// # Safety
-    /// As for `write`, with room for `size` places of the mask and [`LANES`] more; lists of all branches are as long as
+    /// As for `write`, with room for `size` places of the mask and [`SPILL`] more; lists of all branches are as long as
     /// each other, and as wide as the mask.
     #[inline(always)]
     pub(super) unsafe fn write_shared<const MISSING: bool>(
@@ -182,15 +249,8 @@ impl Rows<'_> {
             for run in &self.layout.runs {
                 let (from, length) = self.list(run, event);
                 let first = Select::new(length.min(LANES), self.pad);
-                for &source in self.layout.sources.get_unchecked(run.first..run.stop) {
-                    first.copy_values(from.values.wrapping_add(source), to);
-                    for lane in (LANES..run.width).step_by(LANES) {
-                        let (there, at) = lanes_from(lane, length);
-                        let select = Select::new(there, self.pad);
-                        select.copy_values(from.values.wrapping_add(source + at), to.wrapping_add(lane));
-                    }
-                    to = to.wrapping_add(run.width);
-                }
+                let sources = self.layout.sources.get_unchecked(run.first..run.stop);
+                to = self.write_values(run.width, &first, (from, length), sources, to);
             }
             self.write_shared_mask::<MISSING>(event, mask, size);
         }
@@ -296,83 +356,6 @@ impl Rows<'_> {
             let (there, at) = lanes_from(lane, length);
             // SAFETY: by the caller.
             unsafe { Select::new(there, self.pad).copy::<MISSING>(from, source + at, to.behind(lane)) };
-        }
-    }
-}
-
-/// How many of the eight lanes from `lane` on are there in a list, and where to read them: where nothing is left of it,
-/// anything may be read, so do not run out of the values there.
-#[inline(always)]
-fn lanes_from(lane: usize, length: usize) -> (usize, usize) {
-    let there = length.saturating_sub(lane).min(LANES);
-    (there, if there == 0 { 0 } else { lane })
-}
-
-/// Where the values of a list, and their flags, begin.
-#[derive(Clone, Copy)]
-struct Source {
-    values: *const f32,
-    flags: *const u8,
-}
-
-/// A place in a row of the matrix, and in that of the mask.
-#[derive(Clone, Copy)]
-struct Place {
-    data: *mut f32,
-    mask: *mut u8,
-}
-
-impl Place {
-    #[inline(always)]
-    fn behind(self, columns: usize) -> Place {
-        Place { data: self.data.wrapping_add(columns), mask: self.mask.wrapping_add(columns) }
-    }
-}
-
-/// What to keep of eight lanes and what to put in the others.
-struct Select {
-    keep: Lanes,
-    fill: Lanes,
-    padding: u64,
-}
-
-impl Select {
-    /// Keep the first `there` lanes.
-    #[inline(always)]
-    fn new(there: usize, pad: f32) -> Select {
-        let mut keep = [0; LANES];
-        keep.copy_from_slice(&KEEP[LANES - there..2 * LANES - there]);
-        let fill = keep.map(|bits| pad.to_bits() & !bits);
-        Select { keep, fill, padding: PADDING[there] }
-    }
-
-    /// Write eight lanes of the matrix and of the mask.
-    ///
-    /// # Safety
-    /// Eight values can be read `at` values behind `from`, and with `MISSING` as many flags; eight can be written `to`.
-    #[inline(always)]
-    unsafe fn copy<const MISSING: bool>(&self, from: Source, at: usize, to: Place) {
-        // SAFETY: by the caller; nothing needs to be aligned. Flags behind the list do not matter: padding is set there.
-        unsafe {
-            self.copy_values(from.values.add(at), to.data);
-            let missing = if MISSING { from.flags.add(at).cast::<u64>().read_unaligned() } else { 0 };
-            to.mask.cast::<u64>().write_unaligned(missing | self.padding);
-        }
-    }
-
-    /// Write eight lanes of values.
-    ///
-    /// # Safety
-    /// Eight values can be read `from` there, and as many written `to`.
-    #[inline(always)]
-    unsafe fn copy_values(&self, from: *const f32, to: *mut f32) {
-        // SAFETY: by the caller; nothing needs to be aligned.
-        unsafe {
-            let mut lanes = from.cast::<Lanes>().read_unaligned();
-            for (lane, value) in lanes.iter_mut().enumerate() {
-                *value = (*value & self.keep[lane]) | self.fill[lane];
-            }
-            to.cast::<Lanes>().write_unaligned(lanes);
         }
     }
 }

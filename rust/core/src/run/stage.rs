@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code)]
 
-use super::row::LANES;
+use super::row::SPILL;
 
 /// Bytes of the matrix that are staged at once.
 const STAGE: usize = 1 << 13;
@@ -39,13 +39,13 @@ impl Stage {
     pub(super) fn arrange(&mut self, (width, mask_width): (usize, usize)) -> usize {
         let rows = (STAGE / (4 * width.max(1))).max(1);
         (self.width, self.mask_width) = (width, mask_width);
-        let room = |width: usize| LINE + rows * width + LANES;
+        let room = |width: usize| LINE + rows * width + SPILL;
         self.data.values.resize(self.data.values.len().max(room(width)), 0.0);
         self.mask.values.resize(self.mask.values.len().max(room(mask_width)), 0);
         rows
     }
 
-    /// Where row `slot` begins, one of those that `arrange` made room for; behind the last there are [`LANES`] more.
+    /// Where row `slot` begins, one of those that `arrange` made room for; behind the last there are [`SPILL`] more.
     #[inline(always)]
     pub(super) fn row(&mut self, slot: usize) -> (*mut f32, *mut u8) {
         let (data, mask) = (self.data.lead + slot * self.width, self.mask.lead + slot * self.mask_width);
@@ -120,6 +120,36 @@ impl<T: Copy> Part<T> {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn stream(from: *const u8, to: *mut u8, lines: usize) {
+    // SAFETY: by the caller; the CPU has AVX where it says so.
+    unsafe {
+        if std::arch::is_x86_feature_detected!("avx") {
+            stream_wide(from, to, lines);
+        } else {
+            stream_narrow(from, to, lines);
+        }
+    }
+}
+
+/// The same in two parts a line.
+///
+/// # Safety
+/// As for `stream`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+unsafe fn stream_wide(from: *const u8, to: *mut u8, lines: usize) {
+    use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_stream_si256};
+    for at in (0..lines * LINE).step_by(size_of::<__m256i>()) {
+        // SAFETY: by the caller.
+        unsafe { _mm256_stream_si256(to.add(at).cast(), _mm256_loadu_si256(from.add(at).cast())) };
+    }
+}
+
+/// The same in four parts a line.
+///
+/// # Safety
+/// As for `stream`.
+#[cfg(target_arch = "x86_64")]
+unsafe fn stream_narrow(from: *const u8, to: *mut u8, lines: usize) {
     use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
     for at in (0..lines * LINE).step_by(LINE) {
         for part in (at..at + LINE).step_by(size_of::<__m128i>()) {
