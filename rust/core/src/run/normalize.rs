@@ -133,6 +133,9 @@ impl Scratch {
             },
             _bools => flags.fill(0)
         );
+        if values.validity().all_valid() && values.data().dtype() == dtype {
+            return; // what was scaled is what was looked at here
+        }
         values.validity().mark_nulls(flags);
         // A value that was missing before it was converted may be finite by now.
         for (value, &flag) in self.values[start..stop].iter_mut().zip(flags.iter()) {
