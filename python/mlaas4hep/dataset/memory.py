@@ -22,8 +22,8 @@ from mlaas4hep.specs import Specs
 
 __all__ = ["Fit", "Model", "event_bytes", "piece_entries", "pieces_of"]
 
-CHUNKS = 4
-"""Chunks that are there at once, as measured: the loop's, the one that it still holds, one that is made, one kept."""
+CHUNKS = 3
+"""Chunks that are there at once: the loop's, one that is made, and one more where the loop lets go of its own late."""
 
 BASE = 2**27
 """What is needed whatever is read: libraries at work, threads, what the allocator does not give back."""

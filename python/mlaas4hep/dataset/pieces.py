@@ -102,7 +102,8 @@ def pieces_of(windows: Iterable[Window], size: int, first: int = 0, full: bool =
             start, stop = (window.share.limit(at, size, full) for at in (number, number + 1))
             start = max(start, window.start)
             if stop > window.stop:
-                before = window.rows(start, window.stop).kept().joined(before)
+                if start < window.stop:  # else joining what comes with nothing would copy all of it
+                    before = window.rows(start, window.stop).kept().joined(before)
                 break
             yield window.rows(start, stop).joined(before).chunk()
             before, number = None, number + 1
