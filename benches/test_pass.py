@@ -14,6 +14,7 @@ import uproot
 from mlaas4hep.bytesize import parse_bytes
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benches.data import Columns, generate
 from benches.files import LARGE, SMALL, linked, root_file
 from benches.race import Contestant, race
 
@@ -99,34 +100,41 @@ print(json.dumps({"peak": most_resident() - base, "chunk": size}))
 """
 
 
-@pytest.mark.parametrize("basket", BASKETS.values(), ids=BASKETS.keys())
-@pytest.mark.parametrize("files", [1, FILES], ids=["1 file", f"{FILES} files"])
-def test_memory(files: int, basket: int, folder: Path) -> None:
-    path = root_file(folder, 1_000_000 if files == 1 else LARGE, basket)
+def arrays_of(columns: Columns) -> list[np.ndarray]:
+    """Return the arrays of columns, those that several share once."""
+    arrays = [array for column in columns.values() for array in (column if isinstance(column, tuple) else (column,))]
+    return list({id(array): array for array in arrays}.values())
+
+
+def measured(folder: Path, files: int, events: int, basket: int, wanted: str, most: int) -> dict[str, int]:
+    """Return what a pass over up to so many events of files with so many each takes at most, and a chunk's size."""
+    path = root_file(folder, events, basket)
     paths = [path] if files == 1 else linked(path, files)
     scanned(path)
-    command = [sys.executable, "-c", MEMORY, str(path.with_suffix(".json")), str(CHUNK), "1000000", *map(str, paths)]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    megabytes = {name: round(size / 1e6) for name, size in found.items()}
-    columns = np.ceil(CHUNK * path.stat().st_size / 1e6 / (LARGE if files > 1 else 1_000_000) * 1.5)
+    command = [sys.executable, "-c", MEMORY, str(path.with_suffix(".json")), wanted, str(most), *map(str, paths)]
+    found: dict[str, int] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return found
+
+
+@pytest.mark.parametrize("basket", BASKETS.values(), ids=BASKETS.keys())
+@pytest.mark.parametrize(("files", "events"), [(1, 1_000_000), (1, 4_000_000), (FILES, LARGE)])
+def test_memory(files: int, events: int, basket: int, folder: Path) -> None:
+    found = measured(folder, files, events, basket, str(CHUNK), events if files == 1 else 1_000_000)
+    columns = CHUNK * sum(array.nbytes for array in arrays_of(generate(LARGE))) / LARGE
     print(
-        f"\n\npeak memory of a pass over {files} file(s), baskets of {basket} events, chunks of {CHUNK}: "
-        f"{megabytes['peak']} MB; matrix and mask of a chunk {megabytes['chunk']} MB, its columns {columns:.0f} MB"
+        f"\n\npeak memory of a pass over {files} file(s) of {events} events, baskets of {basket}, chunks of {CHUNK}: "
+        f"{found['peak'] / 1e6:.0f} MB; matrix and mask of a chunk {found['chunk'] / 1e6:.0f} MB, "
+        f"its columns {columns / 1e6:.0f} MB"
     )
 
 
 @pytest.mark.parametrize("budget", ["1 GB", "2 GB"])
 @pytest.mark.parametrize("basket", BASKETS.values(), ids=BASKETS.keys())
-@pytest.mark.parametrize("files", [1, FILES], ids=["1 file", f"{FILES} files"])
-def test_budget(files: int, basket: int, budget: str, folder: Path) -> None:
-    path = root_file(folder, 4_000_000 if files == 1 else LARGE, basket)
-    paths = [path] if files == 1 else linked(path, files)
-    scanned(path)
-    command = [sys.executable, "-c", MEMORY, str(path.with_suffix(".json")), budget, "4000000", *map(str, paths)]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    megabytes = {name: round(size / 1e6) for name, size in found.items()}
+@pytest.mark.parametrize(("files", "events"), [(1, 4_000_000), (FILES, LARGE)])
+def test_budget(files: int, events: int, basket: int, budget: str, folder: Path) -> None:
+    found = measured(folder, files, events, basket, budget, 4_000_000)
     print(
-        f"\n\na pass over {files} file(s), baskets of {basket} events, with a budget of {budget}: "
-        f"{megabytes['peak']} MB at the peak; matrix and mask of a chunk {megabytes['chunk']} MB"
+        f"\n\na pass over {files} file(s) of {events} events, baskets of {basket}, with a budget of {budget}: "
+        f"{found['peak'] / 1e6:.0f} MB at the peak; matrix and mask of a chunk {found['chunk'] / 1e6:.0f} MB"
     )
     assert found["peak"] < 1.2 * parse_bytes("budget", budget)
