@@ -188,7 +188,7 @@ impl BasketReader {
 
 /// Memory of columns, which NumPy arrays keep alive.
 #[pyclass(frozen)]
-struct Memory(Buffer);
+struct Memory(Arc<Buffer>);
 
 /// The array of a flat column, or the pair of a jagged one; arrays of offsets that were made are used again.
 fn array<'py>(
@@ -198,18 +198,23 @@ fn array<'py>(
     known: &mut Vec<(Range<usize>, Bound<'py, PyAny>)>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = memory.py();
+    let part = if Arc::ptr_eq(&column.memory, &memory.get().0) {
+        memory.clone()
+    } else {
+        Bound::new(py, Memory(column.memory))?
+    };
     let content = match dtype {
-        DType::Bool => view::<u8>(memory, column.content)?.call_method1(intern!(py, "view"), ("bool",))?,
-        DType::Int8 => view::<i8>(memory, column.content)?,
-        DType::Int16 => view::<i16>(memory, column.content)?,
-        DType::Int32 => view::<i32>(memory, column.content)?,
-        DType::Int64 => view::<i64>(memory, column.content)?,
-        DType::UInt8 => view::<u8>(memory, column.content)?,
-        DType::UInt16 => view::<u16>(memory, column.content)?,
-        DType::UInt32 => view::<u32>(memory, column.content)?,
-        DType::UInt64 => view::<u64>(memory, column.content)?,
-        DType::Float32 => view::<f32>(memory, column.content)?,
-        DType::Float64 => view::<f64>(memory, column.content)?,
+        DType::Bool => view::<u8>(&part, column.content)?.call_method1(intern!(py, "view"), ("bool",))?,
+        DType::Int8 => view::<i8>(&part, column.content)?,
+        DType::Int16 => view::<i16>(&part, column.content)?,
+        DType::Int32 => view::<i32>(&part, column.content)?,
+        DType::Int64 => view::<i64>(&part, column.content)?,
+        DType::UInt8 => view::<u8>(&part, column.content)?,
+        DType::UInt16 => view::<u16>(&part, column.content)?,
+        DType::UInt32 => view::<u32>(&part, column.content)?,
+        DType::UInt64 => view::<u64>(&part, column.content)?,
+        DType::Float32 => view::<f32>(&part, column.content)?,
+        DType::Float64 => view::<f64>(&part, column.content)?,
     };
     let Some(range) = column.offsets else { return Ok(content) };
     let offsets = match known.iter().find(|(other, _)| *other == range) {

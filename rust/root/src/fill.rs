@@ -27,15 +27,14 @@ pub(crate) struct Work<'w, B> {
     pub spent: Scratch,
     /// Whether lists that seemed to be equal are not.
     differ: AtomicBool,
-    /// What is left of baskets that the range cuts, by item.
-    left: Vec<(usize, Buffer)>,
 }
 
 /// A basket that is to be decoded, or copied from what is decoded, into its place.
 struct Placed<'p> {
     item: usize,
     source: Option<Source<'p>>,
-    numbers: &'p mut [u8],
+    /// Nothing where they stay in the basket.
+    numbers: Option<&'p mut [u8]>,
     /// Where the ends of its lists go, or where those lie that they should equal.
     ends: Ends<'p>,
     /// Numbers of the column in front of it.
@@ -48,21 +47,45 @@ enum Ends<'p> {
     Equal(&'p [u8]),
 }
 
+/// Where a column will lie.
+struct Lies {
+    numbers: Numbers,
+    /// In the buffer.
+    offsets: Option<Range<usize>>,
+}
+
+/// Numbers of a column.
+enum Numbers {
+    /// In the buffer.
+    Here(Range<usize>),
+    /// In a basket that is decoded, of which they all are part.
+    Part(Arc<Buffer>, Range<usize>),
+}
+
+impl Lies {
+    fn column(self, buffer: &Arc<Buffer>) -> Column {
+        let (memory, content) = match self.numbers {
+            Numbers::Here(content) => (Arc::clone(buffer), content),
+            Numbers::Part(memory, content) => (memory, content),
+        };
+        Column { memory, content, offsets: self.offsets }
+    }
+}
+
 impl<'w, B: Bytes> Work<'w, B> {
     /// Read these branches.
     pub fn new(bytes: &'w B, branches: &'w [Arc<Branch>], threads: Option<usize>) -> Work<'w, B> {
         let (spent, differ) = (Scratch::default(), AtomicBool::new(false));
-        Work { bytes, branches, threads, spent, differ, left: Vec::new() }
+        Work { bytes, branches, threads, spent, differ }
     }
 
-    /// What is left of baskets, by item; nothing if lists were taken for equal that are not, so that the columns are wrong.
-    pub fn left(&mut self) -> Option<Vec<(usize, Buffer)>> {
-        let left = std::mem::take(&mut self.left);
-        (!*self.differ.get_mut()).then_some(left)
+    /// Whether lists were taken for equal that are not, so that the columns are wrong.
+    pub fn differs(&mut self) -> bool {
+        *self.differ.get_mut()
     }
 
-    /// Decode everything into columns; also for each branch the one whose offsets it has.
-    pub fn read(&mut self, items: &mut Items, fetched: &Fetched) -> Result<(Columns, Vec<usize>), Failed> {
+    /// Decode everything into columns.
+    pub fn read(&mut self, items: &mut Items, fetched: &Fetched) -> Result<Columns, Failed> {
         let mut sources = Vec::with_capacity(items.items.len());
         for (position, item) in items.items.iter_mut().enumerate() {
             let branch = &self.branches[item.branch];
@@ -79,8 +102,7 @@ impl<'w, B: Bytes> Work<'w, B> {
         let leaders = groups::leaders(self.branches, items);
         self.decode_cut(items, &sources, &leaders, false)?;
         self.decode_cut(items, &sources, &leaders, true)?;
-        let columns = self.place(items, &sources, &leaders)?;
-        Ok((columns, leaders))
+        self.place(items, &sources, &leaders)
     }
 
     /// Decode the baskets that are cut: of branches that lead or are alone, or of those that follow one.
@@ -114,7 +136,7 @@ impl<'w, B: Bytes> Work<'w, B> {
                 }
                 None => branch.is_jagged().then(|| Arc::new(scratch.starts.clone())),
             };
-            found.push((position, Decoded { numbers, starts }));
+            found.push((position, Decoded { numbers: Arc::new(numbers), starts }));
             Ok(())
         };
         let done = tasks::run(self.threads, positions.into_iter(), each)?;
@@ -157,14 +179,17 @@ impl<'w, B: Bytes> Work<'w, B> {
 
     /// Give every column its place, and fill it.
     fn place(&mut self, items: &Items, sources: &[Option<Source<'_>>], leaders: &[usize]) -> Result<Columns, Failed> {
-        let (columns, size) = self.layout(items, leaders);
+        let (places, size) = self.layout(items, leaders);
         let mut buffer = Buffer::of(size);
         let mut split = Split { rest: buffer.bytes_mut(), at: 0 };
         let (mut all, mut all_ends) = (Vec::with_capacity(items.items.len()), Vec::with_capacity(items.items.len()));
-        for (position, column) in columns.iter().enumerate() {
+        for (position, place) in places.iter().enumerate() {
             let leads = leaders[position] == position;
-            let mut numbers = split.take(&column.content);
-            let ends = column.offsets.as_ref().filter(|_| leads).map(|offsets| split.take(offsets));
+            let mut numbers = match &place.numbers {
+                Numbers::Here(range) => Some(split.take(range)),
+                Numbers::Part(..) => None,
+            };
+            let ends = place.offsets.as_ref().filter(|_| leads).map(|offsets| split.take(offsets));
             let mut ends = ends.and_then(|ends| {
                 let (zero, ends) = ends.split_at_mut_checked(8)?;
                 zero.fill(0);
@@ -174,20 +199,23 @@ impl<'w, B: Bytes> Work<'w, B> {
             for item in items.of[position].clone() {
                 let found = &items.items[item];
                 let wanted = found.wanted_numbers(&self.branches[position], items.decoded[item].as_ref()).len();
-                let room = numbers.split_off_mut(..wanted * self.branches[position].number().size());
+                let size = wanted * self.branches[position].number().size();
+                let numbers = numbers.as_mut().and_then(|numbers| numbers.split_off_mut(..size));
                 let source = sources[item].filter(|_| items.decoded[item].is_none());
-                all.push(Placed { item, source, numbers: room.unwrap_or_default(), ends: Ends::None, before });
+                all.push(Placed { item, source, numbers, ends: Ends::None, before });
                 all_ends.push(ends.as_mut().and_then(|ends| ends.split_off_mut(..8 * found.used.len())));
                 before += wanted;
             }
         }
         self.fill(items, leaders, all, all_ends)?;
+        let buffer = Arc::new(buffer);
+        let columns = places.into_iter().map(|place| place.column(&buffer)).collect();
         Ok(Columns { buffer, columns })
     }
 
-    /// Where each column goes, and how large all are.
-    fn layout(&self, items: &Items, leaders: &[usize]) -> (Vec<Column>, usize) {
-        let (mut columns, mut size) = (Vec::<Column>::with_capacity(self.branches.len()), 0_usize);
+    /// Where each column goes, and how large is what goes into a buffer.
+    fn layout(&self, items: &Items, leaders: &[usize]) -> (Vec<Lies>, usize) {
+        let (mut columns, mut size) = (Vec::<Lies>::with_capacity(self.branches.len()), 0_usize);
         let mut next = |bytes: usize| {
             let start = size.next_multiple_of(ALIGNMENT);
             size = start + bytes;
@@ -195,9 +223,15 @@ impl<'w, B: Bytes> Work<'w, B> {
         };
         for (position, branch) in self.branches.iter().enumerate() {
             let of = items.of[position].clone();
-            let wanted =
-                of.clone().map(|item| items.items[item].wanted_numbers(branch, items.decoded[item].as_ref()).len());
-            let content = next(wanted.sum::<usize>() * branch.number().size());
+            let wanted = |item: usize| items.items[item].wanted_numbers(branch, items.decoded[item].as_ref());
+            let bytes = branch.number().size();
+            let numbers = match (of.len(), items.decoded.get(of.start)) {
+                (1, Some(Some(decoded))) => {
+                    let Range { start, end } = wanted(of.start);
+                    Numbers::Part(Arc::clone(&decoded.numbers), start * bytes..end * bytes)
+                }
+                _ => Numbers::Here(next(of.clone().map(|item| wanted(item).len()).sum::<usize>() * bytes)),
+            };
             let offsets = if !branch.is_jagged() {
                 None
             } else if leaders[position] != position {
@@ -206,7 +240,7 @@ impl<'w, B: Bytes> Work<'w, B> {
                 let entries: usize = of.map(|item| items.items[item].used.len()).sum();
                 Some(next(8 * (entries + 1)))
             };
-            columns.push(Column { content, offsets });
+            columns.push(Lies { numbers, offsets });
         }
         (columns, size)
     }
@@ -235,37 +269,31 @@ impl<'w, B: Bytes> Work<'w, B> {
     }
 
     fn run(&mut self, items: &Items, leaders: &[usize], placed: Vec<Placed<'_>>) -> Result<(), Failed> {
-        let each = |(scratch, left): &mut (Scratch, Vec<(usize, Buffer)>), placed: Placed<'_>| {
+        let each = |scratch: &mut Scratch, placed: Placed<'_>| {
             let position = placed.item;
             let Some(decoded) = &items.decoded[position] else {
                 return self.fill_from_basket(scratch, items, leaders, placed).map_err(|fault| (position, fault));
             };
-            left.extend(self.fill_from_decoded(&items.items[position], decoded, placed).map(|rest| (position, rest)));
+            self.fill_from_decoded(&items.items[position], decoded, placed);
             Ok(())
         };
-        for (scratch, left) in tasks::run(self.threads, placed.into_iter(), each)? {
+        for scratch in tasks::run(self.threads, placed.into_iter(), each)? {
             self.add(&scratch);
-            self.left.extend(left);
         }
         Ok(())
     }
 
-    /// Copy what is wanted of a basket that is cut, and return what is left of it.
-    fn fill_from_decoded(&self, item: &Item, decoded: &Decoded, placed: Placed<'_>) -> Option<Buffer> {
+    /// Copy what is wanted of a basket that is decoded, unless it stays there.
+    fn fill_from_decoded(&self, item: &Item, decoded: &Decoded, placed: Placed<'_>) {
         let branch = &self.branches[item.branch];
         let size = branch.number().size();
         let wanted = item.wanted_numbers(branch, Some(decoded));
-        let numbers = decoded.numbers.bytes();
-        placed.numbers.copy_from_slice(&numbers[wanted.start * size..wanted.end * size]);
+        if let Some(numbers) = placed.numbers {
+            numbers.copy_from_slice(&decoded.numbers.bytes()[wanted.start * size..wanted.end * size]);
+        }
         if let (Ends::Write(ends), Some(starts)) = (placed.ends, &decoded.starts) {
             write_ends(&starts[item.used.start..=item.used.end], placed.before, ends);
         }
-        item.leaves_some().then(|| {
-            let behind = &numbers[wanted.end * size..];
-            let mut rest = Buffer::of(behind.len());
-            rest.bytes_mut().copy_from_slice(behind);
-            rest
-        })
     }
 
     fn fill_from_basket(
@@ -279,7 +307,7 @@ impl<'w, B: Bytes> Work<'w, B> {
         let branch = &self.branches[item.branch];
         let Some(source) = placed.source else { return Ok(()) };
         let depth = self.depth(leaders, item);
-        scratch.decode(self.bytes, branch, item.entries.clone(), source, depth, placed.numbers)?;
+        scratch.decode(self.bytes, branch, item.entries.clone(), source, depth, placed.numbers.unwrap_or_default())?;
         match placed.ends {
             Ends::Write(ends) => write_ends(&scratch.starts, placed.before, ends),
             Ends::Equal(ends) if depth == Depth::Whole => {

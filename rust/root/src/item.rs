@@ -10,15 +10,18 @@ use crate::spare::Buffer;
 /// Entries of a basket as native numbers.
 #[derive(Debug)]
 pub(crate) struct Decoded {
-    pub numbers: Buffer,
+    /// Columns that are part of them share them.
+    pub numbers: Arc<Buffer>,
     /// Where each list begins in the numbers, and the end of the last one. Branches of a collection share it.
     pub starts: Option<Arc<Vec<u32>>>,
 }
 
-/// What is left of a basket in which an earlier range ended.
+/// A basket in which an earlier range ended. It is kept as it is: copies of what is left would take longer, and memory
+/// of their own beside columns that are part of it.
 #[derive(Debug)]
 pub(crate) struct Rest {
     basket: usize,
+    /// The first entry that is decoded.
     from: u64,
     decoded: Decoded,
 }
@@ -30,13 +33,13 @@ impl Rest {
     }
 }
 
-/// A basket that is needed, or what is left of it.
+/// A basket that is needed.
 #[derive(Debug)]
 pub(crate) struct Item {
     /// The position of its branch among those that are read.
     pub branch: usize,
     pub basket: usize,
-    /// The entries that are there: all of the basket, or those of the rest.
+    /// The entries that are there.
     pub entries: Range<u64>,
     /// Those of them that are wanted, counted from the first that is there.
     pub used: Range<usize>,
@@ -105,17 +108,6 @@ impl Rests {
         [places, counters]
     }
 
-    /// Keep rests that moved into items of a read that is to be made again.
-    pub fn put_back(&mut self, branches: &[Arc<Branch>], items: Items) {
-        let rests = items.items.iter().zip(items.decoded).filter(|(item, _)| item.is_rest);
-        for (item, decoded) in rests {
-            if let Some(decoded) = decoded {
-                let rest = Rest { basket: item.basket, from: item.entries.start, decoded };
-                self.0.insert(branches[item.branch].id(), rest);
-            }
-        }
-    }
-
     /// The items of a range; rests that are of use move there, other rests of these branches are dropped.
     pub fn items(&mut self, branches: &[Arc<Branch>], entries: &Range<u64>) -> Items {
         let mut found = Items { items: Vec::new(), decoded: Vec::new(), of: Vec::with_capacity(branches.len()) };
@@ -140,21 +132,14 @@ impl Rests {
         found
     }
 
-    /// Keep what a range left of baskets: for items the numbers behind those that it took.
-    pub fn keep(&mut self, branches: &[Arc<Branch>], items: &Items, leaders: &[usize], left: Vec<(usize, Buffer)>) {
-        let mut shared: Vec<Option<Arc<Vec<u32>>>> = vec![None; branches.len()];
-        let mut left = left;
-        left.sort_unstable_by_key(|(item, _)| *item); // so that a leader comes before those that follow it
-        for (item, numbers) in left {
-            let Item { branch, basket, entries, used, .. } = &items.items[item];
-            let starts = items.decoded[item].as_ref().and_then(|decoded| decoded.starts.as_ref()).map(|starts| {
-                let behind = |starts: &[u32]| starts.iter().map(|start| start - starts[0]).collect();
-                shared[leaders[*branch]].clone().unwrap_or_else(|| Arc::new(behind(&starts[used.end..])))
-            });
-            shared[*branch].clone_from(&starts);
-            let from = entries.start + used.end as u64;
-            let rest = Rest { basket: *basket, from, decoded: Decoded { numbers, starts } };
-            self.0.insert(branches[*branch].id(), rest);
+    /// Keep the baskets in which a range ended; or after a read that is to be made again what it took from here.
+    pub fn keep(&mut self, branches: &[Arc<Branch>], items: Items, right: bool) {
+        for (item, decoded) in items.items.into_iter().zip(items.decoded) {
+            let kept = if right { item.leaves_some() } else { item.is_rest };
+            if let Some(decoded) = decoded.filter(|_| kept) {
+                let rest = Rest { basket: item.basket, from: item.entries.start, decoded };
+                self.0.insert(branches[item.branch].id(), rest);
+            }
         }
     }
 }

@@ -17,20 +17,23 @@ use crate::fill::Work;
 use crate::item::{Item, Rests};
 use crate::spare::Buffer;
 
-/// Where a column lies in the buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a column lies.
+#[derive(Clone, Debug)]
 pub struct Column {
-    /// Its numbers.
+    /// The memory of its numbers: that of the columns together, or of a basket that they all are part of.
+    pub memory: Arc<Buffer>,
+    /// Its numbers in there.
     pub content: Range<usize>,
-    /// Its offsets, int64, from 0 on; of branches with equal lists the same. Lists only.
+    /// Its offsets in the memory of the columns together, int64, from 0 on; of branches with equal lists the same. Lists
+    /// only.
     pub offsets: Option<Range<usize>>,
 }
 
 /// Columns, and the memory that they lie in.
 #[derive(Debug)]
 pub struct Columns {
-    /// The memory.
-    pub buffer: Buffer,
+    /// The memory of all that is not part of one basket.
+    pub buffer: Arc<Buffer>,
     /// One column for each branch.
     pub columns: Vec<Column>,
 }
@@ -48,8 +51,8 @@ pub struct Seconds {
 
 /// Reads branches of one file.
 ///
-/// What is left of the baskets in which the last range ended is kept, so that the next range goes on from there; ranges in
-/// any other order are right too, only slower.
+/// The baskets in which the last range ended are kept decoded, so that the next range goes on from there; ranges in any
+/// other order are right too, only slower.
 #[derive(Debug)]
 pub struct Reader<B> {
     bytes: B,
@@ -111,13 +114,10 @@ impl<B: Bytes> Reader<B> {
         self.seconds.decompression += work.spent.decompression.as_secs_f64();
         self.seconds.decoding += work.spent.decoding.as_secs_f64();
         match read {
-            Ok((columns, leaders)) => {
-                let Some(left) = work.left() else {
-                    self.rests.put_back(branches, items);
-                    return Ok(None);
-                };
-                self.rests.keep(branches, &items, &leaders, left);
-                Ok(Some(columns))
+            Ok(columns) => {
+                let right = !work.differs();
+                self.rests.keep(branches, items, right);
+                Ok(right.then_some(columns))
             }
             Err((position, fault)) => Err(located(branches, &items.items, position, fault)),
         }

@@ -84,9 +84,9 @@ fn branch(layout: Layout, edges: &[u64], places: Vec<Place>) -> Arc<Branch> {
 }
 
 /// Content and offsets of a column of lists.
-fn found(columns: &Columns, Column { content, offsets }: &Column) -> (Vec<i32>, Vec<i64>) {
+fn found(columns: &Columns, Column { memory, content, offsets }: &Column) -> (Vec<i32>, Vec<i64>) {
     let (content, offsets) = (content.clone(), offsets.clone().unwrap_or_default());
-    let content = columns.buffer.bytes()[content].as_chunks().0.iter().map(|bytes| i32::from_ne_bytes(*bytes));
+    let content = memory.bytes()[content].as_chunks().0.iter().map(|bytes| i32::from_ne_bytes(*bytes));
     let offsets = columns.buffer.bytes()[offsets].as_chunks().0.iter().map(|bytes| i64::from_ne_bytes(*bytes));
     (content.collect(), offsets.collect())
 }

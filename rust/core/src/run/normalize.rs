@@ -84,7 +84,7 @@ impl Scratch {
         }
         let missing = missing || !values.validity().all_valid();
         if missing {
-            self.flag(values, dtype, pad, start);
+            self.flag(values, branch, start);
         }
         Region { start, len: values.len(), missing }
     }
@@ -118,9 +118,10 @@ impl Scratch {
         has_missing(values.data()) | scale.apply(truth, pad, &mut self.values[start..])
     }
 
-    /// Flag what is null, or not finite before or after its conversion, and put `pad` there.
+    /// Flag what is null, or not finite before or after its conversion, and put the branch's fill there.
     #[inline(always)]
-    fn flag(&mut self, values: &Values<'_>, dtype: DType, pad: f32, start: usize) {
+    fn flag(&mut self, values: &Values<'_>, branch: &BranchPlan, start: usize) {
+        let (dtype, pad) = (branch.dtype, branch.padding.fill);
         let stop = start + values.len();
         self.flags.resize(self.flags.len().max(stop), 0);
         let flags = &mut self.flags[start..stop];
@@ -133,11 +134,11 @@ impl Scratch {
             },
             _bools => flags.fill(0)
         );
-        if values.validity().all_valid() && values.data().dtype() == dtype {
+        if values.validity().all_valid() && values.data().dtype() == dtype && branch.clip.is_none() {
             return; // what was scaled is what was looked at here
         }
         values.validity().mark_nulls(flags);
-        // A value that was missing before it was converted may be finite by now.
+        // A value that was missing before it was converted may be finite by now, and one that was filled may be clipped.
         for (value, &flag) in self.values[start..stop].iter_mut().zip(flags.iter()) {
             *value = if flag != 0 { pad } else { *value };
         }

@@ -99,7 +99,7 @@ fn read(reader: &mut Reader<Ranges>, branches: &[Arc<Branch>], entries: &Range<u
     let count = (entries.end - entries.start) as usize;
     assert_eq!(read.columns.len(), branches.len());
     let found = branches.iter().zip(&read.columns).map(|(branch, column)| {
-        let content = bytes[column.content.clone()].to_vec();
+        let content = column.memory.bytes()[column.content.clone()].to_vec();
         let numbers = content.len() / branch.number().size();
         assert_eq!(content.len() % branch.number().size(), 0);
         let offsets = column.offsets.clone().map(|offsets| {
