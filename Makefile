@@ -33,7 +33,7 @@ demo: $(VENV)/built $(VENV)/keras ## the main job on sample data, with training
 
 test: $(VENV)/built $(VENV)/extras $(VENV)/tools ## all tests, Rust and Python
 	cargo test --workspace --quiet
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --cov --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/tools $(BIN)/actionlint rust-toolchain ## formatting and lints
 	$(BIN)/ruff check
