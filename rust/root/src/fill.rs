@@ -89,7 +89,7 @@ impl<'w, B: Bytes> Work<'w, B> {
         let mut sources = Vec::with_capacity(items.items.len());
         for (position, item) in items.items.iter_mut().enumerate() {
             let branch = &self.branches[item.branch];
-            if item.is_rest {
+            if item.was_kept {
                 sources.push(None);
                 continue;
             }
@@ -114,7 +114,7 @@ impl<'w, B: Bytes> Work<'w, B> {
         following: bool,
     ) -> Result<(), Failed> {
         let follows = |item: &Item| leaders[item.branch] != item.branch;
-        let cut = |item: &Item| !item.is_rest && !item.is_whole() && follows(item) == following;
+        let cut = |item: &Item| !item.was_kept && !item.is_whole() && follows(item) == following;
         let positions: Vec<usize> = (0..sources.len()).filter(|position| cut(&items.items[*position])).collect();
         let each = |(scratch, found): &mut (Scratch, Vec<(usize, Decoded)>), position: usize| {
             let item = &items.items[position];

@@ -31,7 +31,7 @@ pub(crate) fn leaders(branches: &[Arc<Branch>], items: &Items) -> Vec<usize> {
 /// Whether both have the same baskets, with as many numbers in each, and equal starts where these are there.
 fn may_share(items: &Items, left: usize, right: usize) -> bool {
     let (left, right) = (items.of[left].clone(), items.of[right].clone());
-    let like = |item: &Item| (item.basket, item.entries.clone(), item.numbers, item.is_rest);
+    let like = |item: &Item| (item.basket, item.entries.clone(), item.numbers, item.was_kept);
     left.len() == right.len()
         && left.zip(right).all(|(left, right)| {
             let starts = |item: usize| items.decoded[item].as_ref().and_then(|decoded| decoded.starts.as_ref());

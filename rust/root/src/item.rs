@@ -19,14 +19,14 @@ pub(crate) struct Decoded {
 /// A basket in which an earlier range ended. It is kept as it is: copies of what is left would take longer, and memory
 /// of their own beside columns that are part of it.
 #[derive(Debug)]
-pub(crate) struct Rest {
+pub(crate) struct Kept {
     basket: usize,
     /// The first entry that is decoded.
     from: u64,
     decoded: Decoded,
 }
 
-impl Rest {
+impl Kept {
     /// Whether a range that begins in this basket can go on from here.
     fn fits(&self, basket: usize, entries: &Range<u64>) -> bool {
         self.basket == basket && self.from <= entries.start
@@ -43,16 +43,16 @@ pub(crate) struct Item {
     pub entries: Range<u64>,
     /// Those of them that are wanted, counted from the first that is there.
     pub used: Range<usize>,
-    /// How many numbers are there; known from the rest, else from the key.
+    /// How many numbers are there; known if it was kept, else from the key.
     pub numbers: usize,
-    /// Whether it comes from a rest.
-    pub is_rest: bool,
+    /// Whether it was kept.
+    pub was_kept: bool,
 }
 
 impl Item {
     /// Whether all its entries are wanted, so that it can be decoded straight into its place.
     pub fn is_whole(&self) -> bool {
-        !self.is_rest && self.used == (0..(self.entries.end - self.entries.start) as usize)
+        !self.was_kept && self.used == (0..(self.entries.end - self.entries.start) as usize)
     }
 
     /// The numbers of the entries that are wanted.
@@ -71,17 +71,17 @@ impl Item {
 
     /// Where its bytes lie in the file, if they are needed from there.
     pub fn place(&self, branch: &Branch) -> Option<(u64, usize)> {
-        if self.is_rest { None } else { branch.place(self.basket).in_file() }
+        if self.was_kept { None } else { branch.place(self.basket).in_file() }
     }
 }
 
-/// What is left of baskets, by branch.
+/// The baskets in which earlier ranges ended, by branch.
 #[derive(Debug, Default)]
-pub(crate) struct Rests(HashMap<u64, Rest>);
+pub(crate) struct KeptBaskets(HashMap<u64, Kept>);
 
-/// Where the baskets lie that a range needs of a branch, save the one of which a rest will do.
-fn needed(branch: &Branch, entries: &Range<u64>, rest: Option<&Rest>) -> Vec<Option<(u64, usize)>> {
-    let held = |basket: &usize| rest.is_some_and(|rest| rest.fits(*basket, entries));
+/// Where the baskets lie that a range needs of a branch, save the one that was kept.
+fn needed(branch: &Branch, entries: &Range<u64>, kept: Option<&Kept>) -> Vec<Option<(u64, usize)>> {
+    let held = |basket: &usize| kept.is_some_and(|kept| kept.fits(*basket, entries));
     branch.baskets(entries).filter(|basket| !held(basket)).map(|basket| branch.place(basket).in_file()).collect()
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Items {
     pub of: Vec<Range<usize>>,
 }
 
-impl Rests {
+impl KeptBaskets {
     /// Where everything lies that a read would fetch, and the baskets of counters, for branches without tables of offsets.
     pub fn places(&self, branches: &[Arc<Branch>], entries: &Range<u64>) -> [Vec<Option<(u64, usize)>>; 2] {
         let [mut places, mut counters] = [Vec::new(), Vec::new()];
@@ -108,23 +108,23 @@ impl Rests {
         [places, counters]
     }
 
-    /// The items of a range; rests that are of use move there, other rests of these branches are dropped.
+    /// The items of a range. What was kept and is of use moves there; what else was kept of these branches is dropped.
     pub fn items(&mut self, branches: &[Arc<Branch>], entries: &Range<u64>) -> Items {
         let mut found = Items { items: Vec::new(), decoded: Vec::new(), of: Vec::with_capacity(branches.len()) };
         for (position, branch) in branches.iter().enumerate() {
             let first = found.items.len();
-            let mut rest = self.0.remove(&branch.id());
+            let mut kept = self.0.remove(&branch.id());
             for basket in branch.baskets(entries) {
                 let (mut span, mut decoded) = (branch.span(basket), None);
-                if let Some(rest) = rest.take_if(|rest| rest.fits(basket, entries)) {
-                    span.start = rest.from;
-                    decoded = Some(rest.decoded);
+                if let Some(kept) = kept.take_if(|kept| kept.fits(basket, entries)) {
+                    span.start = kept.from;
+                    decoded = Some(kept.decoded);
                 }
                 let used = (entries.start.max(span.start) - span.start) as usize
                     ..(entries.end.min(span.end) - span.start) as usize;
-                let numbers = decoded.as_ref().map_or(0, |rest| rest.numbers.bytes().len() / branch.number().size());
-                let is_rest = decoded.is_some();
-                found.items.push(Item { branch: position, basket, entries: span, used, numbers, is_rest });
+                let numbers = decoded.as_ref().map_or(0, |kept| kept.numbers.bytes().len() / branch.number().size());
+                let was_kept = decoded.is_some();
+                found.items.push(Item { branch: position, basket, entries: span, used, numbers, was_kept });
                 found.decoded.push(decoded);
             }
             found.of.push(first..found.items.len());
@@ -135,10 +135,10 @@ impl Rests {
     /// Keep the baskets in which a range ended; or after a read that is to be made again what it took from here.
     pub fn keep(&mut self, branches: &[Arc<Branch>], items: Items, right: bool) {
         for (item, decoded) in items.items.into_iter().zip(items.decoded) {
-            let kept = if right { item.leaves_some() } else { item.is_rest };
+            let kept = if right { item.leaves_some() } else { item.was_kept };
             if let Some(decoded) = decoded.filter(|_| kept) {
-                let rest = Rest { basket: item.basket, from: item.entries.start, decoded };
-                self.0.insert(branches[item.branch].id(), rest);
+                let kept = Kept { basket: item.basket, from: item.entries.start, decoded };
+                self.0.insert(branches[item.branch].id(), kept);
             }
         }
     }

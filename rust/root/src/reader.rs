@@ -14,7 +14,7 @@ use crate::bytes::Bytes;
 use crate::error::{Error, Fault};
 use crate::fetch;
 use crate::fill::Work;
-use crate::item::{Item, Rests};
+use crate::item::{Item, KeptBaskets};
 use crate::spare::Buffer;
 
 /// Where a column lies.
@@ -56,14 +56,14 @@ pub struct Seconds {
 #[derive(Debug)]
 pub struct Reader<B> {
     bytes: B,
-    rests: Rests,
+    kept: KeptBaskets,
     seconds: Seconds,
 }
 
 impl<B: Bytes> Reader<B> {
     /// A reader of these bytes.
     pub fn new(bytes: B) -> Reader<B> {
-        Reader { bytes, rests: Rests::default(), seconds: Seconds::default() }
+        Reader { bytes, kept: KeptBaskets::default(), seconds: Seconds::default() }
     }
 
     /// What was spent so far.
@@ -78,7 +78,7 @@ impl<B: Bytes> Reader<B> {
 
     /// The ranges of the file that a read of these entries would fetch.
     pub fn ranges(&self, branches: &[Arc<Branch>], entries: &Range<u64>) -> Vec<Range<u64>> {
-        let [baskets, counters] = self.rests.places(branches, entries);
+        let [baskets, counters] = self.kept.places(branches, entries);
         let pieces = fetch::pieces(&baskets).into_iter().chain(fetch::pieces(&counters));
         pieces.map(|piece| piece.bytes).collect()
     }
@@ -104,7 +104,7 @@ impl<B: Bytes> Reader<B> {
         entries: &Range<u64>,
         threads: Option<usize>,
     ) -> Result<Option<Columns>, Error> {
-        let mut items = self.rests.items(branches, entries);
+        let mut items = self.kept.items(branches, entries);
         let mut work = Work::new(&self.bytes, branches, threads);
         let begin = Instant::now();
         let places: Vec<_> = items.items.iter().map(|item| item.place(&branches[item.branch])).collect();
@@ -116,7 +116,7 @@ impl<B: Bytes> Reader<B> {
         match read {
             Ok(columns) => {
                 let right = !work.differs();
-                self.rests.keep(branches, items, right);
+                self.kept.keep(branches, items, right);
                 Ok(right.then_some(columns))
             }
             Err((position, fault)) => Err(located(branches, &items.items, position, fault)),
