@@ -59,6 +59,12 @@ def test_a_range_counts_over_all_files(start: int | None, stop: int | None, path
         assert_column(data[name], wanted[start:stop])  # type: ignore[arg-type]
 
 
+def test_what_is_read_may_be_written(paths: list[Path]) -> None:
+    for column in m.read(paths[0], stop=3).values():
+        content = column[1] if isinstance(column, tuple) else column
+        assert np.asarray(content).flags.writeable
+
+
 def test_branches_of_equal_lengths_share_offsets_across_files(paths: list[Path]) -> None:
     data = m.read(paths, select=["jet*"])
     assert list(data) == ["jetEta", "jetPt"]

@@ -146,7 +146,10 @@ class _Joiner:
         if isinstance(parts[0], tuple):
             contents = [slice_column(content, offsets[0], offsets[-1]) for offsets, content in parts]
             return self._join_offsets([offsets for offsets, _ in parts]), self._join(contents, dtype)
-        return np.asarray(parts[0], dtype) if len(parts) == 1 else np.concatenate(parts, dtype=dtype)
+        if len(parts) > 1:
+            return np.concatenate(parts, dtype=dtype)
+        # What cannot be written is part of something larger, a basket say, which the caller need not hold.
+        return parts[0].astype(dtype, copy=not parts[0].flags.writeable)
 
     def _join_offsets(self, parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         key = tuple(map(id, parts))

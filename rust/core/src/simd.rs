@@ -35,13 +35,13 @@ thread_local! {
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
-fn only_base() -> bool {
+pub(crate) fn only_base() -> bool {
     ONLY_BASE.get()
 }
 
 #[cfg(all(not(test), target_arch = "x86_64"))]
 #[inline(always)]
-fn only_base() -> bool {
+pub(crate) fn only_base() -> bool {
     false
 }
 

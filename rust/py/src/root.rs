@@ -198,11 +198,8 @@ fn array<'py>(
     known: &mut Vec<(Range<usize>, Bound<'py, PyAny>)>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = memory.py();
-    let part = if Arc::ptr_eq(&column.memory, &memory.get().0) {
-        memory.clone()
-    } else {
-        Bound::new(py, Memory(column.memory))?
-    };
+    let is_part = !Arc::ptr_eq(&column.memory, &memory.get().0);
+    let part = if is_part { Bound::new(py, Memory(column.memory))? } else { memory.clone() };
     let content = match dtype {
         DType::Bool => view::<u8>(&part, column.content)?.call_method1(intern!(py, "view"), ("bool",))?,
         DType::Int8 => view::<i8>(&part, column.content)?,
@@ -216,6 +213,10 @@ fn array<'py>(
         DType::Float32 => view::<f32>(&part, column.content)?,
         DType::Float64 => view::<f64>(&part, column.content)?,
     };
+    if is_part {
+        // Later reads may take columns from the same basket.
+        content.call_method1(intern!(py, "setflags"), (false,))?;
+    }
     let Some(range) = column.offsets else { return Ok(content) };
     let offsets = match known.iter().find(|(other, _)| *other == range) {
         Some((_, offsets)) => offsets.clone(),
@@ -234,6 +235,7 @@ fn view<'py, T: Element + bytemuck::AnyBitPattern>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let bytes = memory.get().0.bytes().get(range).unwrap_or_default();
     let numbers: &[T] = bytemuck::try_cast_slice(bytes).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    // SAFETY: the memory is kept alive by the array, never moves, and nobody but holders of such arrays sees it.
+    // SAFETY: the memory is kept alive by the array and never moves. Nobody but holders of such arrays sees it, or it
+    // belongs to a basket that the reader keeps, and only reads; then `array` forbids to write there.
     Ok(unsafe { PyArray1::borrow_from_array(&ArrayView1::from(numbers), memory.clone().into_any()) }.into_any())
 }

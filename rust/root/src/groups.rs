@@ -35,11 +35,12 @@ fn may_share(items: &Items, left: usize, right: usize) -> bool {
     left.len() == right.len()
         && left.zip(right).all(|(left, right)| {
             let starts = |item: usize| items.decoded[item].as_ref().and_then(|decoded| decoded.starts.as_ref());
-            let equal = match (starts(left), starts(right)) {
-                (Some(left), Some(right)) => Arc::ptr_eq(left, right) || left == right,
-                (None, None) => true,
-                _ => false,
-            };
-            equal && like(&items.items[left]) == like(&items.items[right])
+            let alike = like(&items.items[left]) == like(&items.items[right]);
+            alike
+                && match (starts(left), starts(right)) {
+                    (Some(left), Some(right)) => Arc::ptr_eq(left, right) || left == right,
+                    (None, None) => true,
+                    _ => false,
+                }
         })
 }

@@ -21,16 +21,7 @@ pub(crate) struct Decoded {
 #[derive(Debug)]
 pub(crate) struct Kept {
     basket: usize,
-    /// The first entry that is decoded.
-    from: u64,
     decoded: Decoded,
-}
-
-impl Kept {
-    /// Whether a range that begins in this basket can go on from here.
-    fn fits(&self, basket: usize, entries: &Range<u64>) -> bool {
-        self.basket == basket && self.from <= entries.start
-    }
 }
 
 /// A basket that is needed.
@@ -81,7 +72,7 @@ pub(crate) struct KeptBaskets(HashMap<u64, Kept>);
 
 /// Where the baskets lie that a range needs of a branch, save the one that was kept.
 fn needed(branch: &Branch, entries: &Range<u64>, kept: Option<&Kept>) -> Vec<Option<(u64, usize)>> {
-    let held = |basket: &usize| kept.is_some_and(|kept| kept.fits(*basket, entries));
+    let held = |basket: &usize| kept.is_some_and(|kept| kept.basket == *basket);
     branch.baskets(entries).filter(|basket| !held(basket)).map(|basket| branch.place(basket).in_file()).collect()
 }
 
@@ -115,11 +106,8 @@ impl KeptBaskets {
             let first = found.items.len();
             let mut kept = self.0.remove(&branch.id());
             for basket in branch.baskets(entries) {
-                let (mut span, mut decoded) = (branch.span(basket), None);
-                if let Some(kept) = kept.take_if(|kept| kept.fits(basket, entries)) {
-                    span.start = kept.from;
-                    decoded = Some(kept.decoded);
-                }
+                let span = branch.span(basket);
+                let decoded = kept.take_if(|kept| kept.basket == basket).map(|kept| kept.decoded);
                 let used = (entries.start.max(span.start) - span.start) as usize
                     ..(entries.end.min(span.end) - span.start) as usize;
                 let numbers = decoded.as_ref().map_or(0, |kept| kept.numbers.bytes().len() / branch.number().size());
@@ -137,7 +125,7 @@ impl KeptBaskets {
         for (item, decoded) in items.items.into_iter().zip(items.decoded) {
             let kept = if right { item.leaves_some() } else { item.was_kept };
             if let Some(decoded) = decoded.filter(|_| kept) {
-                let kept = Kept { basket: item.basket, from: item.entries.start, decoded };
+                let kept = Kept { basket: item.basket, decoded };
                 self.0.insert(branches[item.branch].id(), kept);
             }
         }

@@ -92,7 +92,7 @@ fn found(columns: &Columns, Column { memory, content, offsets }: &Column) -> (Ve
 }
 
 /// Lists of two branches are taken for equal until baskets show that they are not, and then everything is read again: the
-/// ranges that were fetched are enough for that too, although the rest of an earlier basket was already in use.
+/// ranges that were fetched are enough for that too, although a basket that was kept is already in use.
 #[test]
 fn a_second_try_needs_no_other_ranges() {
     let mut file = File::default();

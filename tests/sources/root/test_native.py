@@ -194,6 +194,20 @@ def test_columns_outlive_their_source(tmp_path: Path) -> None:
             files.assert_column(column, wanted[name][50 * position : 50 * position + 200])
 
 
+def test_columns_that_are_part_of_a_basket_cannot_be_written(tmp_path: Path) -> None:
+    """Later reads take what is in it again, in any order."""
+    path = files.write_all_types(tmp_path / "a.root", (200, 300))
+    wanted = {name: values for name, values in files.branches(path, "events") if name != "text"}
+    source = files.opened(path)
+    for start, stop in [(0, 50), (50, 90), (20, 60), (60, 260), (210, 220), (205, 400), (0, 200)]:
+        for name, column in source.read(list(wanted), start, stop).items():
+            files.assert_column(column, wanted[name][start:stop])
+            content = column[1] if isinstance(column, tuple) else column
+            inside = start // 200 == (stop - 1) // 200 and (start, stop) != (0, 200)
+            assert np.asarray(content).flags.writeable is not inside
+    source.close()
+
+
 def test_the_variable_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = files.write(tmp_path / "a.root", {"t": {"x": np.arange(3)}})
     for value, native in [("", True), ("uproot", False), ("mlaas4hep", True)]:

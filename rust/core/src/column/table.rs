@@ -41,6 +41,7 @@ impl<'a> Table<'a> {
         let Some(first) = columns.first() else {
             return Err(Error::NoColumns);
         };
+        debug_assert!(columns.iter().map(Column::name).collect::<BTreeSet<_>>().len() == columns.len());
         let (name, events) = (first.name(), first.events());
         if let Some(column) = columns.iter().find(|column| column.events() != events) {
             let (branch, other) = (column.name().to_owned(), name.to_owned());

@@ -18,6 +18,7 @@ use super::normalize::{self, Region};
 use super::output::{Rows, prefetch};
 use super::row::{self, Layout, List};
 use super::stage::{LINE, Stage, settle};
+use super::wrap::Wrapped;
 use super::{BranchCounts, Job, keep};
 use crate::column::{Array, Lists, Values};
 use crate::plan::{BranchPlan, Source};
@@ -259,14 +260,19 @@ impl Block<'_, '_> {
                     }
                 }
             }
-            for wrapped in &job.wrapped[tensor] {
-                let lists = scratch.groups.lists_of(wrapped.branch, events);
-                for slot in (0..count).filter(|slot| self.rows.has(first + slot)) {
-                    let length = lists.map_or(0, |lists| lists[first + slot].length);
-                    wrapped.repeat(scratch.stage.values(slot), length);
-                }
-            }
+            self.repeat(&job.wrapped[tensor], (first, count), &scratch.groups, &mut scratch.stage);
             self.rows.put(tensor, first, count, &mut scratch.stage);
+        }
+    }
+
+    /// Repeat the lists of branches that go round, in the rows of `count` events that are staged.
+    fn repeat(&self, wrapped: &[Wrapped], (first, count): (usize, usize), groups: &Groups, stage: &mut Stage) {
+        for wrapped in wrapped {
+            let lists = groups.lists_of(wrapped.branch, self.rows.events());
+            for slot in (0..count).filter(|slot| self.rows.has(first + slot)) {
+                let length = lists.map_or(0, |lists| lists[first + slot].length);
+                wrapped.repeat(stage.values(slot), length);
+            }
         }
     }
 

@@ -13,7 +13,7 @@
 /// Bytes copied at once.
 pub(super) const CHUNK: usize = 32;
 
-/// Bytes of all masks of a run up to which they are made: more would drive the values out of the cache.
+/// Bytes of masks up to which they are made: more would drive the values out of the cache.
 const MOST: usize = 1 << 12;
 
 /// The masks of some runs.
@@ -25,9 +25,9 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// Bytes of all masks of a run of so many branches of this width, if they are worth making.
-    pub(super) fn size(width: usize, branches: usize) -> Option<usize> {
-        Some((width + 1) * width * branches).filter(|&size| size <= MOST)
+    /// Bytes of all masks of a run of so many branches of this width, if they are worth making behind `before` others.
+    pub(super) fn size(before: usize, width: usize, branches: usize) -> Option<usize> {
+        Some((width + 1) * width * branches).filter(|&size| before + size <= MOST)
     }
 
     /// Make those of runs with these widths and numbers of branches, one run behind the other.

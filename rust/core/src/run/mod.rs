@@ -295,6 +295,48 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn masks_of_runs_are_those_of_values(
+            lengths in prop::collection::vec(0_i64..20, 64..200),
+            widths in prop::collection::vec((0_u64..40, 1_usize..6), 1..4),
+        ) {
+            let offsets: Vec<i64> = std::iter::once(0).chain(lengths.iter().scan(0, |stop, length| {
+                *stop += length;
+                Some(*stop)
+            })).collect();
+            let content: Vec<f32> = (0..offsets[lengths.len()]).map(|value| value as f32).collect();
+            let runs = widths.iter().enumerate();
+            let named = |(run, &(width, branches)): (usize, &(u64, usize))| {
+                (0..branches).map(move |branch| (format!("{run}.{branch}"), width)).collect::<Vec<_>>()
+            };
+            let named: Vec<(String, u64)> = runs.flat_map(named).collect();
+            let lists = Lists::new("", Offsets::Int64(&offsets), Validity::AllValid, values(Data::Float32(&content)));
+            let array = Array::Jagged(lists.unwrap());
+            let columns = named.iter().map(|(name, _)| Column::new(name, Kind::Jagged, vec![array]).unwrap());
+            let table = Table::new(columns.collect()).unwrap();
+            let specs = scan(&table, &Sentinels::default(), None, Some(1)).unwrap();
+            let of = |(name, width): &(String, u64)| {
+                (name.clone(), BranchOptions { width: Some(*width), ..BranchOptions::default() })
+            };
+            let options = Options { branches: named.iter().map(of).collect(), ..Options::default() };
+            let plan = Plan::new(&specs, Program::default(), &options).unwrap();
+            let filled = |table: &Table<'_>| {
+                let (events, width) = (table.events(), plan.width());
+                let (mut data, mut mask) = (vec![7.0; events * width], vec![7; events * width]);
+                let mut output = Output::new(&mut data, &mut mask, events, width).unwrap();
+                run(&plan, table, &mut output, None, Some(1)).unwrap();
+                (data, mask)
+            };
+            // Blocks of few events make no masks of runs.
+            let parts = (0..lengths.len()).step_by(50).map(|start| {
+                filled(&table.slice(start, 50.min(lengths.len() - start)).unwrap())
+            });
+            let (data, mask): (Vec<_>, Vec<_>) = parts.unzip();
+            prop_assert_eq!(filled(&table), (data.concat(), mask.concat()));
+        }
+    }
+
     #[test]
     fn a_plan_reads_back_and_refuses_what_does_not_fit() {
         let plan = plan(2);

@@ -102,7 +102,7 @@ impl Layout {
     pub(super) fn make_masks(&mut self) {
         let mut start = 0;
         for run in &mut self.runs {
-            run.masks = Masks::size(run.width, run.stop - run.first).map(|size| {
+            run.masks = Masks::size(start, run.width, run.stop - run.first).map(|size| {
                 start += size;
                 start - size
             });

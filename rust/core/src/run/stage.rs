@@ -7,6 +7,8 @@
 #![allow(unsafe_code)]
 
 use super::row::SPILL;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::only_base;
 
 /// Bytes of the matrix that are staged at once.
 const STAGE: usize = 1 << 13;
@@ -122,7 +124,7 @@ impl<T: Copy> Part<T> {
 unsafe fn stream(from: *const u8, to: *mut u8, lines: usize) {
     // SAFETY: by the caller; the CPU has AVX where it says so.
     unsafe {
-        if std::arch::is_x86_feature_detected!("avx") {
+        if std::arch::is_x86_feature_detected!("avx") && !only_base() {
             stream_wide(from, to, lines);
         } else {
             stream_narrow(from, to, lines);
@@ -180,6 +182,7 @@ pub(super) fn settle() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::ONLY_BASE;
     use proptest::prelude::*;
 
     proptest! {
@@ -189,7 +192,9 @@ mod tests {
             start in 0_usize..40,
             counts in prop::collection::vec(1_usize..4, 1..6),
             past in any::<bool>(),
+            base in any::<bool>(),
         ) {
+            ONLY_BASE.set(base);
             let mut stage = Stage::default();
             let rows: usize = counts.iter().sum();
             let (mut data, mut mask) = (vec![-1.0; start + rows * width + 9], vec![9; start + rows * width + 9]);
@@ -211,6 +216,7 @@ mod tests {
                 row += count;
             }
             settle();
+            ONLY_BASE.set(false);
             for (at, (&value, &flag)) in data.iter().zip(&mask).enumerate() {
                 let inside = (start..start + rows * width).contains(&at);
                 let expected = if inside { ((at - start) as f32, (at - start) as u8) } else { (-1.0, 9) };

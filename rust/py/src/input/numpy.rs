@@ -33,7 +33,7 @@ pub(super) struct Masks {
 /// A mask of nulls: rare, so it lies in a box, and pieces are small.
 pub(super) struct Mask {
     flags: Numpy<u8>,
-    /// Number of flags if they are bits.
+    /// Whether the flags are bits.
     bits: bool,
     valid_when: bool,
 }
@@ -96,11 +96,13 @@ impl<T: Plain> Numpy<T> {
         if !(typed && native && array.is_c_contiguous() && array.is_aligned()) {
             return None;
         }
-        // SAFETY: an array of Python is alive while it is borrowed; its memory is where it says.
+        // SAFETY: an array that is bound to Python's lock is alive, and its memory is where it says.
         #[allow(unsafe_code)]
         let data = unsafe { (*_PyArray_GET_ITEM_DATA(array.as_array_ptr())).data };
-        let start = NonNull::new(data.cast()).unwrap_or(NonNull::dangling());
-        Some(Numpy { array: array.clone().unbind(), start, len: array.len() })
+        let len = array.len();
+        // NumPy calls every array without numbers aligned, wherever it points.
+        let start = NonNull::new(data.cast()).filter(|_| len > 0).unwrap_or(NonNull::dangling());
+        Some(Numpy { array: array.clone().unbind(), start, len })
     }
 }
 
