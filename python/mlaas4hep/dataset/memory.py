@@ -73,8 +73,8 @@ class Model:
     def fixed(self, streams: Sequence[Sequence[Events]]) -> int:
         """Return the bytes that a pass in such streams takes besides its chunks.
 
-        Each has a decoded cluster, the piece that it ends in, and one byte for each event of the file; one
-        more is being read, compressed and decompressed.
+        Each has a decoded cluster, the piece that it ends in, and one byte for each event of the file; one more is
+        being read, compressed and decompressed.
         """
         largest = [max((self.pieces[events.number] for events in stream), default=0) for stream in streams]
         open_ = [most_bytes(piece, len(streams)) + piece + FILE for piece in largest]

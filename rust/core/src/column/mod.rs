@@ -58,6 +58,15 @@ impl<'a> Array<'a> {
         }
     }
 
+    /// The numbers of its events: of a jagged piece those that its lists hold.
+    #[inline(always)]
+    pub(crate) fn inside(&self) -> Values<'a> {
+        match self {
+            Array::Flat(values) => *values,
+            Array::Jagged(lists) => lists.inside(),
+        }
+    }
+
     /// The addresses of the memory that holds numbers and offsets.
     pub fn memory(&self) -> [Range<usize>; 2] {
         match self {

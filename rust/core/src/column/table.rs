@@ -109,6 +109,7 @@ impl<'a> Table<'a> {
 
     /// The segments in order; together they hold every event once.
     pub fn segments(&self) -> Vec<Segment<'a>> {
+        // Mostly every column is one piece, and there is nothing to cut.
         if self.columns.iter().all(|column| column.pieces().len() == 1) {
             let arrays = self.columns.iter().map(|column| column.pieces()[0]).collect();
             let whole = Segment { start: 0, events: self.events, arrays };

@@ -20,7 +20,7 @@ use super::row::{self, Layout, List};
 use super::stage::{LINE, Stage, settle};
 use super::wrap::Wrapped;
 use super::{BranchCounts, Job, keep};
-use crate::column::{Array, Lists, Values};
+use crate::column::{Array, Lists};
 use crate::plan::{BranchPlan, Source};
 
 /// Lines of the next column that are asked for while one is normalised.
@@ -210,13 +210,13 @@ impl Block<'_, '_> {
     /// Fill every branch's region of the scratch.
     #[inline(always)]
     fn normalize(arrays: &[Array<'_>], job: &Job<'_>, scratch: &mut RowScratch) {
-        let values = arrays.iter().map(inside).map(|values| values.len()).sum();
+        let values = arrays.iter().map(|array| array.inside().len()).sum();
         scratch.normal.clear(arrays.len(), values);
         scratch.regions.clear();
         let branches = job.plan.branches().iter().zip(&job.scales);
         for (number, ((branch, scale), array)) in branches.zip(arrays).enumerate() {
             arrays.get(number + 1).into_iter().for_each(expect);
-            scratch.regions.push(scratch.normal.add(&inside(array), branch, scale));
+            scratch.regions.push(scratch.normal.add(&array.inside(), branch, scale));
         }
     }
 
@@ -319,15 +319,6 @@ impl Block<'_, '_> {
 /// Ask for the first numbers of an array's events: a block has few of many columns, so the processor foresees none.
 #[inline(always)]
 fn expect(array: &Array<'_>) {
-    let lines = inside(array).data().memory().step_by(LINE);
+    let lines = array.inside().data().memory().step_by(LINE);
     lines.take(EXPECTED).for_each(|line| prefetch(without_provenance::<u8>(line)));
-}
-
-/// The numbers of an array's events.
-#[inline(always)]
-fn inside<'a>(array: &Array<'a>) -> Values<'a> {
-    match array {
-        Array::Flat(values) => *values,
-        Array::Jagged(lists) => lists.inside(),
-    }
 }
