@@ -9,7 +9,9 @@ import awkward as ak
 import numpy as np
 import uproot
 from mlaas4hep.sources import Plain, Reading, open_source
+from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.root import known
+from mlaas4hep.sources.root.kinds import Branches
 from mlaas4hep.sources.root.ttree import TTreeSource
 
 NUMBERS = (
@@ -105,6 +107,27 @@ def branches(path: Path, tree: str) -> Iterator[tuple[str, Any]]:
                 yield branch.name, branch.array(library="ak")
 
 
+def uproots(path: Path, tree: str) -> Branches:
+    """Uproot's objects of the branches of a tree, and what they hold, by the names of columns."""
+    place = LocalFile(str(path))
+    with known._open(place) as file:
+        found = dict(known._columns(file[tree], Reading()))
+    place.close()
+    return found
+
+
+def describe(source: TTreeSource, branches: Branches) -> None:
+    """Let a source read these branches, taken for what they are said to be."""
+    source._readers.clear()
+    source._known.readers.update(known._readers(source.path, branches))
+
+
+def add(source: TTreeSource, other: TTreeSource) -> None:
+    """Let the branches of two trees stand for those of one."""
+    source._known.schema.update(other._known.schema)
+    source._known.readers.update(other._known.readers)
+
+
 def assert_column(found: Plain, wanted: Any) -> None:
     """Compare a column with uproot's array of the same entries, bit for bit."""
     if isinstance(found, tuple):
@@ -179,7 +202,7 @@ def assert_equal(found: Plain, wanted: Plain) -> None:
 
 def forget() -> None:
     """Nothing is known of any file."""
-    known._MEMORY._trees.clear()
+    known._MEMORY.clear()
 
 
 def basket_range(path: Path, tree: str, branch: str, number: int) -> tuple[int, int]:

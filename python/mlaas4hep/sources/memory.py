@@ -8,8 +8,11 @@ __all__ = ["Memory"]
 
 Known = TypeVar("Known")
 
-MOST_KEPT = 256
-"""Trees that are remembered, each by its name and as the only one: those of as many files as are open at a time."""
+MOST = 2**29
+"""Bytes of all that is remembered together."""
+
+TREE = 2**21
+"""Bytes of what is known of a tree, where nobody knows it better: 256 are remembered."""
 
 
 class Memory(Generic[Known]):
@@ -17,19 +20,28 @@ class Memory(Generic[Known]):
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._trees: OrderedDict[object, Known] = OrderedDict()
+        self._trees: OrderedDict[object, tuple[Known, int]] = OrderedDict()
+        self._bytes = 0
 
     def get(self, key: object) -> Known | None:
         """Return what is known under a key."""
         with self._lock:
-            found = self._trees.pop(key, None)
-            if found is not None:
-                self._trees[key] = found
-            return found
+            found = self._trees.get(key)
+            if found is None:
+                return None
+            self._trees.move_to_end(key)
+            return found[0]
 
-    def put(self, key: object, known: Known) -> None:
-        """Keep it."""
+    def put(self, key: object, known: Known, size: int = TREE) -> None:
+        """Keep it, which takes about so many bytes."""
         with self._lock:
-            self._trees[key] = known
-            while len(self._trees) > MOST_KEPT:
-                self._trees.popitem(last=False)
+            self._bytes += size - self._trees.pop(key, (known, 0))[1]
+            self._trees[key] = known, size
+            while self._bytes > MOST:
+                self._bytes -= self._trees.popitem(last=False)[1][1]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._trees.clear()
+            self._bytes = 0

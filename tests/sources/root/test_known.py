@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pytest
 from mlaas4hep.sources import Reading, list_trees, memory, open_source
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.root import known
+from mlaas4hep.sources.root.native import NativeBranch
 
 from tests.sources.files import write
 
@@ -49,11 +51,37 @@ def test_a_removed_file_is_not_there(tmp_path: Path) -> None:
 
 
 def test_not_everything_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MOST_KEPT", 2)
+    known._MEMORY.clear()
     paths = [str(write(tmp_path / f"{name}.root", {"events": {"x": np.arange(5)}})) for name in "abc"]
-    for path in paths:
+    open_source(paths[0]).close()
+    monkeypatch.setattr(memory, "MOST", 2 * known._MEMORY._bytes)
+    for path in [*paths, paths[1]]:
         open_source(path).close()
-    assert len(known._MEMORY._trees) == 2
+    monkeypatch.setattr(known, "_open", None)
+    for path in paths[1:]:
+        open_source(path).close()
+    with pytest.raises(TypeError):
+        open_source(paths[0])
+    assert 0 < known._MEMORY._bytes <= memory.MOST
+
+
+def test_what_uproot_makes_of_a_tree_is_kept_only_where_it_reads(tmp_path: Path) -> None:
+    """It takes ten times as much as what the core needs."""
+    alone, mixed = tmp_path / "a.root", tmp_path / "b.root"
+    write(alone, {"events": {"x": np.arange(5), "y": np.arange(5)}})
+    write(mixed, {"events": {"x": np.arange(5), "text": ak.Array(["a"] * 5)}})
+    without, with_text = known_of(alone), known_of(mixed)
+    assert [type(one) for one in without.readers.values()] == [NativeBranch, NativeBranch]
+    assert [type(one) for one in with_text.readers.values()] == [NativeBranch, known.UprootBranch]
+    assert 10 * without.size < with_text.size
+
+
+def known_of(path: Path) -> known.Known:
+    place = LocalFile(str(path))
+    found = known.known_tree(place, None, Reading())
+    place.close()
+    assert isinstance(found, known.Known)
+    return found
 
 
 def test_a_file_without_a_stamp_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

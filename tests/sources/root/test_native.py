@@ -175,7 +175,7 @@ def test_baskets_that_begin_at_other_entries(tmp_path: Path) -> None:
                 tree.extend({name: lists[stop - size : stop]})
     source = files.opened(path, "x")
     for name in "yz":
-        source._known.branches.update(files.opened(path, name)._known.branches)
+        files.add(source, files.opened(path, name))
     for _ in range(2):
         for start, stop in [(0, 60), (0, 10), (10, 12), (12, 29), (29, 30), (30, 60)]:
             for column in source.read(["x", "y", "z"], start, stop).values():

@@ -154,9 +154,11 @@ def test_embedded_baskets_of_a_file(tmp_path: Path) -> None:
     path = files.write_all_types(tmp_path / "a.root", (40, 20))
     wanted = dict(files.branches(path, "events"))
     source = files.opened(path)
+    branches = files.uproots(path, "events")
     with uproot.open({str(path): "events"}) as tree:
-        for name, (branch, _) in source._known.branches.items():
+        for name, (branch, _) in branches.items():
             branch._embedded_baskets, branch._num_normal_baskets = [tree[name].basket(1)], 1
+        files.describe(source, branches)
         for name in files.readable(source):
             assert source.schema()[name].reader == ("uproot" if name == "text" else "mlaas4hep")
             for start, stop in [(0, 60), (0, 45), (45, 60), (30, 50)]:

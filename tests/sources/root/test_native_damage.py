@@ -62,7 +62,8 @@ class Flipper:
     def __init__(self, path: Path) -> None:
         self.path, self.data = path, path.read_bytes()
         source = files.opened(path)
-        self.branches = {name: source._known.branches[name] for name in NAMES}
+        branches = files.uproots(path, source.tree)
+        self.branches = {name: branches[name] for name in NAMES}
         self.wanted = {whole: self._read(source, *whole) for whole in [(0, ENTRIES), (50, 250)]}
         source.close()
 
@@ -106,7 +107,8 @@ class Flipper:
         return Outcome(in_key, "", all(same))
 
     def _read_anew(self, start: int, stop: int) -> dict[str, Plain]:
-        described = (describe(branch, name, layout, str(self.path)) for name, (branch, layout) in self.branches.items())
+        known = self.branches.items()
+        described = (describe(branch, name, layout, str(self.path), {}) for name, (branch, layout) in known)
         natives = [native.branch for native in described]
         found = dict(zip(NAMES, raw.local(self.path).read(natives, start, stop, 1), strict=True))
         for column in (found["y"], found["z"]):

@@ -79,7 +79,7 @@ def reader(path: Path, extends: int) -> BranchReader:
         _ = branch.embedded_baskets
     branch._interpretation = uproot.AsObjects(vectors(">f4"), branch)
     (layout,) = layouts_of(branch.interpretation, flatten_nested=True)
-    return BranchReader(branch, "x", layout, LocalFile(str(path)))
+    return BranchReader(branch, layout, "x", LocalFile(str(path)))
 
 
 def test_a_branch_in_every_range(tmp_path: Path) -> None:

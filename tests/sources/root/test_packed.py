@@ -37,15 +37,14 @@ def assert_taken(path: Path, interpretation: Any, nan_bits: bool = True) -> list
     Where the bits of NaNs do not count, they must still be at the same places.
     """
     source = files.opened(path)
-    branch, _ = source._known.branches["x"]
+    branch, _ = files.uproots(path, source.tree)["x"]
     branch._interpretation = interpretation
     types = []
     for layout in layouts_of(interpretation):
         assert not layout.why_uproot
-        source._known.branches["x"] = branch, layout
-        source._known.natives.clear()
+        files.describe(source, {"x": (branch, layout)})
         assert isinstance(source._reader("x", ENTRIES), NativeBranch)
-        other = BranchReader(branch, "x", layout, LocalFile(str(path)))
+        other = BranchReader(branch, layout, "x", LocalFile(str(path)))
         for start, stop in [(0, ENTRIES), (0, 100), (100, 250), (250, 801), (801, 850), (3, 890), (0, ENTRIES)]:
             found, wanted = source.read(["x"], start, stop)["x"], other.read(start, stop)
             if not nan_bits:
@@ -183,9 +182,9 @@ def test_lists_of_broken_numbers(wrong: Any, tmp_path: Path) -> None:
     counts = np.tile([1, 5, 0], 300)[:ENTRIES]  # six bytes together
     path = written(tmp_path / "a.root", ak.unflatten(np.zeros(counts.sum(), np.uint8), counts))
     source = files.opened(path)
-    branch, _ = source._known.branches["x"]
+    branch, _ = files.uproots(path, source.tree)["x"]
     (layout,) = layouts_of(uproot.AsJagged(wrong))
-    source._known.branches["x"] = branch, layout
+    files.describe(source, {"x": (branch, layout)})
     with pytest.raises(OSError, match=r"entries 0 to 300: .*the lengths of its lists do not fit their content"):
         source.read(["x"], 0, 10)
     source.close()

@@ -188,7 +188,7 @@ def test_unaligned_baskets(tmp_path: Path, decompressed: "Counter[tuple[str, int
             for stop, size in zip(np.cumsum(extends).tolist(), extends, strict=True):
                 tree.extend({name: data[name][stop - size : stop]})
     source, other = files.opened(path, "x"), files.opened(path, "y")
-    source._known.branches.update(other._known.branches)
+    files.add(source, other)
     assert source.clusters(["x", "y"], 0, 60) == [(0, 60)]
     decompressed.clear()
     for start, stop in [(0, 10), (10, 12), (12, 29), (29, 30), (30, 60)]:
@@ -210,9 +210,9 @@ def test_baskets_without_offsets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         counter = file.mktree("counter", {"n": "int32"})
         for start in range(0, 50, 10):
             counter.extend({"n": ak.to_numpy(ak.num(lists[start : start + 10]))})
-    source, other = files.opened(path, "events"), files.opened(path, "counter")
+    source = files.opened(path, "events")
     monkeypatch.setattr(Model_TBasket, "byte_offsets", None)
-    monkeypatch.setattr(TBranch, "count_branch", other._known.branches["n"][0])
+    monkeypatch.setattr(TBranch, "count_branch", files.uproots(path, "counter")["n"][0])
     for start, stop in [(0, 20), (20, 30), (30, 50), (3, 47)]:
         files.assert_column(source.read(["x"], start, stop)["x"], lists[start:stop])
 
@@ -310,7 +310,7 @@ def test_a_branch_with_fewer_entries(tmp_path: Path, reader: str) -> None:
     """A branch that was filled less often than its tree says so where its entries end."""
     path = files.write(tmp_path / "a.root", {"long": {"x": np.arange(9)}, "short": {"y": np.arange(5)}})
     source, other = files.opened(path, "long"), files.opened(path, "short")
-    source._known.branches.update(other._known.branches)
+    files.add(source, other)
     assert source.read(["x", "y"], 2, 5)["y"].tolist() == [2, 3, 4]  # type: ignore[union-attr]
     with pytest.raises(ReadError, match=r"a\.root: branch 'y' has only 5 entries, tree 'long' has 9"):
         source.read(["x", "y"], 2, 9)

@@ -27,14 +27,13 @@ def _open(path: str, tree: str | None, threads: int | None, reading: Reading) ->
 
 def _list_trees(path: str, reading: Reading) -> list[TreeInfo]:
     from mlaas4hep.sources.root.known import known_trees
-    from mlaas4hep.sources.root.storage import storage
 
     place = open_place(path, reading)
     try:
         trees = known_trees(place, reading)
     finally:
         place.close()
-    return [TreeInfo(one.name, one.entries, tuple(one.schema.values()), storage(one)) for one in trees]
+    return [TreeInfo(one.name, one.entries, tuple(one.schema.values()), one.storage) for one in trees]
 
 
 FORMAT = Format("ROOT", _open, _list_trees, magic=(b"root",))

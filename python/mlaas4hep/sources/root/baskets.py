@@ -85,7 +85,7 @@ class BranchReader:
     ranges in any other order are right too, only slower. For one thread at a time.
     """
 
-    def __init__(self, branch: Any, name: str, layout: Layout, file: Bytes) -> None:
+    def __init__(self, branch: Any, layout: Layout, name: str, file: Bytes) -> None:
         self._branch = branch
         self._layout = layout
         self._where = f"{file.path}: branch {name!r}"
@@ -244,7 +244,7 @@ class BranchReader:
             if counter is None:
                 raise ValueError("it has neither offsets nor a counter")
             layout = Layout("flat", np.dtype(np.int64))
-            self._counts = BranchReader(counter, counter.name, layout, self._bytes)
+            self._counts = BranchReader(counter, layout, counter.name, self._bytes)
         counts = self._counts.read(begin, end)
         sizes = np.asarray(counts) * interpretation.content.itemsize + interpretation.header_bytes
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)

@@ -11,7 +11,7 @@ import uproot
 from mlaas4hep.sources.branch import GROUP
 from mlaas4hep.sources.root.nested import nested_type
 
-__all__ = ["UNKNOWN", "Layout", "Packing", "layouts_of"]
+__all__ = ["UNKNOWN", "Branches", "Layout", "Packing", "layouts_of"]
 
 UNKNOWN = "of unknown type"
 
@@ -50,6 +50,10 @@ class Layout:
     inner: int = 1
     packing: Packing | None = None
     why_uproot: str = ""
+
+
+Branches = dict[str, tuple[Any, Layout]]
+"""By the names of columns, uproot's branch and what it holds."""
 
 
 def layouts_of(interpretation: object, flatten_nested: bool = False) -> Iterator[Layout]:

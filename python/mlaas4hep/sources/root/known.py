@@ -3,40 +3,59 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import uproot
 
-from mlaas4hep.errors import MLaaSError, ParamsError, SourceError, first_line, nearest, shortened
+from mlaas4hep.errors import MLaaSError, ParamsError, ReadError, SourceError, first_line, nearest, shortened
 from mlaas4hep.reading import Reading
-from mlaas4hep.sources.branch import Branch
+from mlaas4hep.sources.branch import Branch, Storage
 from mlaas4hep.sources.memory import Memory
 from mlaas4hep.sources.place import Place
-from mlaas4hep.sources.root.kinds import UNKNOWN, Layout, layouts_of
-from mlaas4hep.sources.root.native import NativeBranch, counters_of
+from mlaas4hep.sources.root.kinds import UNKNOWN, Branches, Layout, layouts_of
+from mlaas4hep.sources.root.native import Counters, NativeBranch, counters_of, describe
 from mlaas4hep.sources.root.placesource import PlaceSource
 from mlaas4hep.sources.root.rntuple import KnownNTuple, learn
+from mlaas4hep.sources.root.storage import storage
 
-__all__ = ["Known", "known_tree", "known_trees"]
+__all__ = ["Known", "UprootBranch", "known_tree", "known_trees"]
 
 NTUPLE = "ROOT::RNTuple"
 TREES = {"TTree", "TNtuple", "TNtupleD", NTUPLE}
 NAMES_SHOWN = 20
 
+BRANCH, BASKET, UPROOT = 2**10, 2**6, 12 * 2**10
+"""Bytes of what is known of a branch and of a basket, and of what uproot makes of a branch."""
+
+
+class UprootBranch(NamedTuple):
+    """A branch that uproot reads, and what it holds; it keeps all that uproot made of its tree."""
+
+    branch: Any
+    layout: Layout
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """One tree: its branches with uproot's object and our layout, both by name. No file is open for it.
+    """One tree: its branches, how they are stored, and what reads each column. No file is open for it.
 
-    ``natives`` has what the core needs to know of branches that were read.
+    ``readers`` have a message in place of a column whose list of baskets is damaged.
     """
 
     name: str
     entries: int
-    branches: dict[str, tuple[Any, Layout]]
     schema: dict[str, Branch]
-    natives: dict[str, NativeBranch] = field(default_factory=dict)
+    storage: dict[str, Storage]
+    readers: dict[str, NativeBranch | UprootBranch | str]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        natives = [one for one in self.readers.values() if isinstance(one, NativeBranch)]
+        uproots = any(isinstance(one, UprootBranch) for one in self.readers.values())
+        each = BRANCH + UPROOT if uproots else BRANCH
+        return each * len(self.schema) + BASKET * sum(len(one.edges) for one in natives)
 
 
 _MEMORY: Memory[Known | KnownNTuple] = Memory()
@@ -56,7 +75,7 @@ def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | Know
             name = _choose(path, file, keys, tree)
             known = _known(place, file, name, keys.get(name, name), reading)
         if place.stamp:
-            _MEMORY.put(_key(place, tree, reading), known)
+            _MEMORY.put(_key(place, tree, reading), known, known.size)
     return known
 
 
@@ -81,7 +100,7 @@ def _known(place: Place, file: Any, name: str, key: str, reading: Reading) -> Kn
     if known is None:
         known = _learn(place.path, name, _tree(place.path, file, key), reading)
         if place.stamp:
-            _MEMORY.put(remembered, known)
+            _MEMORY.put(remembered, known, known.size)
     return known
 
 
@@ -107,7 +126,22 @@ def _learn(path: str, name: str, tree: Any, reading: Reading) -> Known | KnownNT
     described = {n: _describe(n, branch, layout, id(branch) in count) for n, (branch, layout) in branches.items()}
     for n, ones in counters.items():
         described[n] = replace(described[n], counted_by=next((names[one] for one in ones if one in names), ""))
-    return Known(name, int(tree.num_entries), branches, described)
+    return Known(name, int(tree.num_entries), described, storage(branches), dict(_readers(path, branches)))
+
+
+def _readers(path: str, branches: Branches) -> Iterator[tuple[str, NativeBranch | UprootBranch | str]]:
+    """What reads each column, or why it cannot be read. Uproot's objects take much memory: few branches need them."""
+    counters: Counters = {}
+    for name, (branch, layout) in branches.items():
+        if layout.kind == "other":
+            continue
+        if layout.why_uproot:
+            yield name, UprootBranch(branch, layout)
+            continue
+        try:
+            yield name, describe(branch, name, layout, path, counters)
+        except ReadError as error:
+            yield name, str(error)
 
 
 def _open(place: Place) -> Any:

@@ -17,11 +17,19 @@ __all__ = ["NativeBranch", "basket_edges", "counters_of", "describe"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NativeBranch:
-    """A branch for the core's reader, the entries at which its baskets begin, and what an entry takes in memory."""
+    """A branch for the core's reader, the entries at which its baskets begin, and what an entry takes in memory.
+
+    ``length`` is that of an array of fixed size, else 0.
+    """
 
     branch: _rust.BasketBranch
     edges: NDArray[np.int64]
     event_bytes: float
+    length: int = 0
+
+
+Counters = dict[int, _rust.BasketBranch | None]
+"""Branches that count the entries of others, by the identity of uproot's object: many branches share one."""
 
 
 def counters_of(branch: Any) -> Iterator[Any]:
@@ -46,12 +54,12 @@ def basket_edges(branch: Any, where: str) -> list[int]:
     return edges
 
 
-def describe(branch: Any, name: str, layout: Layout, path: str) -> NativeBranch:
-    """Return what the core needs to know of a branch that has a packing."""
+def describe(branch: Any, name: str, layout: Layout, path: str, counters: Counters) -> NativeBranch:
+    """Return what the core needs to know of a branch that has a packing; ``ReadError`` if that makes no sense."""
     where = f"{path}: branch {name!r}"
     edges = basket_edges(branch, where)
     try:
-        made = _branch(branch, name, layout, edges, path)
+        made = _branch(branch, name, layout, edges, path, counters)
     except (ReadError, MemoryError):
         raise
     except Exception as error:  # numbers that cannot be positions or sizes
@@ -60,7 +68,7 @@ def describe(branch: Any, name: str, layout: Layout, path: str) -> NativeBranch:
     size = float(layout.dtype.itemsize * max(1, layout.length))
     if layout.kind == "jagged" and not layout.length:
         size = float(branch.uncompressed_bytes) / max(1, edges[-1]) * _growth(layout)
-    return NativeBranch(made, np.asarray(edges, np.int64), size)
+    return NativeBranch(made, np.asarray(edges, np.int64), size, layout.length)
 
 
 def _growth(layout: Layout) -> float:
@@ -70,7 +78,9 @@ def _growth(layout: Layout) -> float:
     return layout.dtype.itemsize / (layout.packing.stride or layout.dtype.itemsize)
 
 
-def _branch(branch: Any, name: str, layout: Layout, edges: list[int], path: str) -> _rust.BasketBranch:
+def _branch(
+    branch: Any, name: str, layout: Layout, edges: list[int], path: str, counters: Counters
+) -> _rust.BasketBranch:
     assert layout.dtype is not None
     assert layout.packing is not None
     packing, lists = layout.packing, layout.kind == "jagged" and not layout.length
@@ -87,7 +97,7 @@ def _branch(branch: Any, name: str, layout: Layout, edges: list[int], path: str)
         packed=packing.packed,
         entry=None if lists else (max(1, layout.length), packing.stride, packing.skip),
         header=packing.header if lists else None,
-        counter=None if counter is None else _counter(counter, path),
+        counter=None if counter is None else _counter(counter, path, counters),
         held=[(bytes(basket.data), _starts(basket)) for basket in embedded],
     )
 
@@ -96,9 +106,11 @@ def _starts(basket: Any) -> list[int] | None:
     return None if basket.byte_offsets is None else np.asarray(basket.byte_offsets).tolist()
 
 
-def _counter(counter: Any, path: str) -> _rust.BasketBranch | None:
+def _counter(counter: Any, path: str, counters: Counters) -> _rust.BasketBranch | None:
     """The branch that counts the entries of others, if it is one of whole numbers."""
-    layout = next(layouts_of(counter.interpretation))
-    if layout.kind != "flat" or layout.packing is None or layout.dtype is None or layout.dtype.kind not in "iu":
-        return None
-    return describe(counter, counter.name, layout, path).branch
+    if id(counter) not in counters:
+        layout = next(layouts_of(counter.interpretation))
+        whole = layout.kind == "flat" and layout.packing and layout.dtype is not None and layout.dtype.kind in "iu"
+        made = describe(counter, counter.name, layout, path, counters).branch if whole else None
+        counters[id(counter)] = made
+    return counters[id(counter)]

@@ -12,7 +12,7 @@ from mlaas4hep import _rust
 from mlaas4hep.columns import join_offsets
 from mlaas4hep.errors import BranchError, ReadError, SourceError, first_line, nearest
 from mlaas4hep.reading import Reading
-from mlaas4hep.sources.branch import Branch, Column
+from mlaas4hep.sources.branch import Branch, Column, Storage
 from mlaas4hep.sources.clusters import check_range, join
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.root.baskets import STRING_BYTES, strings
@@ -20,6 +20,9 @@ from mlaas4hep.sources.root.fields import Field, Level, fields_of
 from mlaas4hep.sources.root.pages import CHECKSUM, DamagedColumn, PageReader
 
 __all__ = ["KnownNTuple", "RNTupleSource", "learn"]
+
+FIELD = 2**12
+"""Bytes of what uproot makes of a field."""
 
 Levels = tuple[Level, ...]
 
@@ -37,6 +40,16 @@ class KnownNTuple:
     fields: dict[str, Field]
     schema: dict[str, Branch]
     edges: NDArray[np.int64]
+
+    @property
+    def storage(self) -> dict[str, Storage]:
+        """How the branches are stored: uproot does not tell."""
+        return {}
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about: most of it are uproot's objects."""
+        return FIELD * len(self.fields)
 
 
 def learn(path: str, name: str, ntuple: Any, reading: Reading) -> KnownNTuple:

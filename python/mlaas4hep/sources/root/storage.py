@@ -3,8 +3,7 @@
 from typing import Any
 
 from mlaas4hep.sources.branch import Storage
-from mlaas4hep.sources.root.known import Known
-from mlaas4hep.sources.root.rntuple import KnownNTuple
+from mlaas4hep.sources.root.kinds import Branches
 
 __all__ = ["storage"]
 
@@ -12,11 +11,9 @@ ALGORITHMS = {0: "ZLIB", 1: "ZLIB", 2: "LZMA", 3: "old ROOT", 4: "LZ4", 5: "ZSTD
 """ROOT's codes of what compresses; 0 is its default, which has always been ZLIB for branches that have a level."""
 
 
-def storage(tree: Known | KnownNTuple) -> dict[str, Storage]:
+def storage(branches: Branches) -> dict[str, Storage]:
     """Return how each branch is stored; of one with several leaves the first says it, so that sums are right."""
-    if isinstance(tree, KnownNTuple):
-        return {}
-    found = {id(branch): (name, branch) for name, (branch, _) in reversed(tree.branches.items())}
+    found = {id(branch): (name, branch) for name, (branch, _) in reversed(branches.items())}
     return {name: _stored(branch) for name, branch in reversed(found.values())}
 
 

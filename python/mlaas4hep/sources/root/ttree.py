@@ -19,7 +19,7 @@ from mlaas4hep.sources.remote.ahead import Ahead
 from mlaas4hep.sources.remote.remotefile import Lost
 from mlaas4hep.sources.root.baskets import SECONDS, BranchReader, share
 from mlaas4hep.sources.root.known import Known
-from mlaas4hep.sources.root.native import NativeBranch, describe
+from mlaas4hep.sources.root.native import NativeBranch
 
 __all__ = ["TTreeSource"]
 
@@ -42,7 +42,7 @@ class TTreeSource:
         self.state = place.state
         self._known = known
         self._threads = threads
-        self._readers: dict[str, BranchReader] = {}
+        self._readers: dict[str, Reader] = {}
         self._place = place
         self._ahead = None if isinstance(place, LocalFile) else Ahead(place)
         self._following: dict[tuple[int, int], tuple[int, int]] = {}
@@ -84,12 +84,12 @@ class TTreeSource:
             found |= self._by_uproot(others, start, stop)
         if not whole:  # now it is known what is left of the last baskets
             self._expect(readers, start, stop)
-        return {name: self._with_offsets(name, found[name], stop - start) for name in readers}
+        return {name: _with_offsets(found[name], reader, stop - start) for name, reader in readers.items()}
 
     @property
     def seconds(self) -> dict[str, float]:
         """What threads spent so far on bytes, on decompression and on decoding."""
-        spent = [reader.seconds for reader in self._readers.values()]
+        spent = [reader.seconds for reader in self._readers.values() if isinstance(reader, BranchReader)]
         native = dict(zip(SECONDS, self._native.seconds, strict=True))
         total = {what: native[what] + sum(seconds[what] for seconds in spent) for what in SECONDS}
         total["fetching"] += self._ahead.seconds if self._ahead else 0.0
@@ -105,22 +105,25 @@ class TTreeSource:
 
     def _reader(self, name: str, stop: int) -> Reader:
         """What reads a branch, which must have entries up to ``stop``."""
-        reader = self._known.natives.get(name) or self._readers.get(name) or self._new_reader(name)
+        reader = self._readers.get(name) or self._new_reader(name)
         if stop > reader.edges[-1]:
             found = f"has only {reader.edges[-1]} entries, tree {self.tree!r} has {self.entries}"
             raise ReadError(f"{self.path}: branch {name!r} {found}")
         return reader
 
     def _new_reader(self, name: str) -> Reader:
-        if name not in self._known.branches:
-            hint = nearest(name, self._known.branches)
+        if name not in self._known.schema:
+            hint = nearest(name, self._known.schema)
             raise BranchError(f"{self.path}: tree {self.tree!r} has no branch {name!r}{hint}")
-        branch, layout = self._known.branches[name]
-        if layout.kind == "other":
-            raise BranchError(f"{self.path}: branch {name!r} is no column: {layout.why_not}")
-        if not layout.why_uproot:
-            return self._known.natives.setdefault(name, describe(branch, name, layout, self.path))
-        return self._readers.setdefault(name, BranchReader(branch, name, layout, self._ahead or self._place))
+        branch = self._known.schema[name]
+        if branch.kind == "other":
+            raise BranchError(f"{self.path}: branch {name!r} is no column: {branch.why_not}")
+        known = self._known.readers[name]
+        if isinstance(known, str):
+            raise ReadError(known)
+        if isinstance(known, NativeBranch):
+            return self._readers.setdefault(name, known)
+        return self._readers.setdefault(name, BranchReader(*known, name, self._ahead or self._place))
 
     def _ranges(self, readers: Mapping[str, Reader], start: int, stop: int) -> list[tuple[int, int]]:
         """The ranges of the file that are needed; none that reach behind its end, of which the readers tell."""
@@ -154,16 +157,16 @@ class TTreeSource:
         wait(futures.values())  # also where one fails, so that no thread is left behind
         return _share({name: future.result() for name, future in futures.items()}, readers.values())
 
-    def _with_offsets(self, name: str, column: Plain, entries: int) -> Plain:
-        """The column; arrays of a fixed size are lists of that length."""
-        length = self._known.branches[name][1].length
-        if length and not isinstance(column, tuple):
-            return np.arange(entries + 1, dtype=np.int64) * length, column
-        return column
-
 
 def _native(readers: Mapping[str, Reader]) -> dict[str, _rust.BasketBranch]:
     return {name: reader.branch for name, reader in readers.items() if isinstance(reader, NativeBranch)}
+
+
+def _with_offsets(column: Plain, reader: Reader, entries: int) -> Plain:
+    """The column; arrays of a fixed size are lists of that length."""
+    if isinstance(reader, NativeBranch) and reader.length and not isinstance(column, tuple):
+        return np.arange(entries + 1, dtype=np.int64) * reader.length, column
+    return column
 
 
 def _share(columns: dict[str, Plain], readers: Iterable[BranchReader]) -> dict[str, Plain]:
