@@ -10,7 +10,7 @@ import pytest
 from mlaas4hep import _rust
 from mlaas4hep.errors import BranchError, Note, ParamsError, SourceError
 from mlaas4hep.sources import Branch, Column, Reading, TreeInfo, format
-from mlaas4hep.sources.clusters import join
+from mlaas4hep.sources.clusters import ALONE, Turn, join
 
 from tests.dataset.files import INPUTS, columns, make_all
 from tests.sources.files import assert_column, write
@@ -159,7 +159,7 @@ class Nulls:
         kinds: dict[str, Any] = {"flat": "flat", "inside": "jagged", "lists": "jagged"}
         return {name: Branch(name, kind, "float32", "?") for name, kind in kinds.items()}
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, turn: Turn = ALONE) -> list[tuple[int, int]]:
         """All at once."""
         return join([], 4.0, start, stop)
 

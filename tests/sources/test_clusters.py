@@ -1,12 +1,10 @@
 """Clusters cover every event once, stay below 32 MB, and cut baskets only where they must."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlaas4hep.sources.clusters import MOST, join, stagger
+from mlaas4hep.sources.clusters import MOST, Turn, join
 
 LEAST = 2**24
 """Clusters are joined until they reach so many bytes, unless many files are read side by side."""
@@ -27,16 +25,16 @@ def test_only_common_boundaries_count() -> None:
 
 def test_large_ranges_are_cut_equally() -> None:
     edges = np.array([0, 40, 70, 100])
-    parts = [*[(0, 13), (13, 26), (26, 40)], *[(40, 55), (55, 70)], *[(70, 85), (85, 100)]]
+    parts = [*[(0, 13), (13, 27), (27, 40)], *[(40, 55), (55, 70)], *[(70, 85), (85, 100)]]
     assert join([edges], MOST / 15, 0, 100) == parts
 
 
 def test_files_beside_each_other_take_smaller_ranges() -> None:
     edges = np.arange(0, 101)
-    assert join([edges], LEAST / 10, 0, 40, beside=64) == [(start, start + 2) for start in range(0, 40, 2)]
-    assert len(join([np.array([0, 100])], MOST / 50, 0, 100, beside=1)) == 2
-    assert len(join([np.array([0, 100])], MOST / 50, 0, 100, beside=100)) == 9
-    assert len(join([np.array([0, 100])], MOST / 101, 0, 100, beside=100)) == 1
+    assert join([edges], LEAST / 10, 0, 40, Turn(64, 64)) == [(start, start + 2) for start in range(0, 40, 2)]
+    assert len(join([np.array([0, 100])], MOST / 50, 0, 100, Turn(1, 1))) == 2
+    assert len(join([np.array([0, 100])], MOST / 50, 0, 100, Turn(100, 100))) == 9
+    assert len(join([np.array([0, 100])], MOST / 101, 0, 100, Turn(100, 100))) == 1
 
 
 def test_a_huge_event_is_a_cluster() -> None:
@@ -52,10 +50,13 @@ def test_no_events_and_no_columns() -> None:
     st.lists(EDGES, max_size=3),
     st.floats(0, 2.0 * MOST),
     st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
+    st.tuples(st.integers(1, 200), st.integers(1, 200)),
 )
-def test_clusters_cover_the_range(edges: list[np.ndarray], event_bytes: float, ends: tuple[int, int]) -> None:
+def test_clusters_cover_the_range(
+    edges: list[np.ndarray], event_bytes: float, ends: tuple[int, int], turn: tuple[int, int]
+) -> None:
     start, stop = sorted(ends)
-    clusters = join(edges, event_bytes, start, stop)
+    clusters = join(edges, event_bytes, start, stop, Turn(*sorted(turn)))
     assert [event for begin, end in clusters for event in range(begin, end)] == list(range(start, stop))
     assert all(end - begin == 1 or (end - begin) * event_bytes <= MOST for begin, end in clusters)
 
@@ -69,15 +70,19 @@ def test_baskets_are_not_cut_without_need(event_bytes: float) -> None:
     assert all(LEAST <= size <= MOST for size in sizes[:-1])
 
 
-@given(
-    sizes=st.lists(st.integers(1, 50), max_size=8),
-    start=st.integers(0, 9),
-    share=st.floats(0, 1, exclude_min=True),
-)
-def test_staggered_ranges_hold_every_entry_once_and_are_no_larger(sizes: list[int], start: int, share: float) -> None:
-    edges = [start, *(start + stop for stop in np.cumsum(sizes).tolist())]
-    ranges = list(pairwise(edges))
-    found = stagger(ranges, share)
-    assert [entry for begin, end in found for entry in range(begin, end)] == list(range(start, edges[-1]))
-    assert max((end - begin for begin, end in found), default=0) <= max(sizes, default=0) + 1
-    assert stagger(ranges, 1.0) == ranges
+def test_files_beside_each_other_begin_their_second_cluster_at_different_entries() -> None:
+    edges = np.arange(0, 101, 5)
+    found = [join([edges], LEAST / 20, 0, 100, Turn(number, 4)) for number in range(1, 5)]
+    assert [ranges[0] for ranges in found] == [(0, 5), (0, 10), (0, 15), (0, 20)]
+    for ranges in found:
+        assert {begin for begin, _ in ranges} <= set(edges.tolist())
+        assert {end - begin for begin, end in ranges[1:-1]} == {20}
+
+
+def test_parts_of_large_ranges_begin_at_different_entries_too() -> None:
+    found = [join([np.array([0, 40, 80])], MOST / 20, 0, 80, Turn(number, 2)) for number in (1, 2)]
+    assert found == [
+        [(0, 10), (10, 30), (30, 40), (40, 50), (50, 70), (70, 80)],
+        [(0, 20), (20, 40), (40, 60), (60, 80)],
+    ]
+    assert join([np.array([0, 40])], MOST / 40, 0, 40, Turn(1, 2)) == [(0, 40)]  # it would have to cut a basket

@@ -13,6 +13,7 @@ from mlaas4hep.dataset.means import Asked, Means
 from mlaas4hep.dataset.pieces import Share, Window
 from mlaas4hep.dataset.readahead import OURS
 from mlaas4hep.dataset.stream import Stream
+from mlaas4hep.sources import Turn
 
 __all__ = ["empty", "windows_of"]
 
@@ -34,7 +35,7 @@ def windows_of(asked: Asked, means: Means) -> Generator[Window]:
         yield Window(buffers.target(0), np.zeros(0, np.int64), position, share, means.plan)
     with ThreadPoolExecutor(1, OURS + "read") as reader, ExitStack() as stack:
         streams = [
-            Stream(group, part, means, reader, number, len(groups), start + skipped, stop)
+            Stream(group, part, means, reader, Turn(number, len(groups)), start + skipped, stop)
             for number, (group, (start, stop), skipped) in enumerate(zip(groups, ranges, done, strict=True), 1)
         ]
         for stream in streams:

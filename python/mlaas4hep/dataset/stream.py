@@ -16,8 +16,7 @@ from mlaas4hep.dataset.events import Events
 from mlaas4hep.dataset.means import Means
 from mlaas4hep.errors import ColumnError, ExpressionError, ReadError, SourceError
 from mlaas4hep.plan import Flat, Plan
-from mlaas4hep.sources import Reading, Source, open_source
-from mlaas4hep.sources.clusters import stagger
+from mlaas4hep.sources import Reading, Source, Turn, open_source
 
 if TYPE_CHECKING:
     from mlaas4hep.dataset.cache.kept import Kept
@@ -55,9 +54,9 @@ class Stream:
     """The wanted events of one file, or of a chain of files, in order.
 
     At any time one file is open and one cluster decoded, which is kept until a chunk has used its last event; the one
-    behind it is decoded in the thread of ``reader`` as soon as it is known that the chunk at work needs it. This is
-    stream ``number`` of those that are read ``beside`` each other, counted from 1. Of the wanted events it gives those
-    from ``start`` to ``stop``; a cluster that holds no others is not read.
+    behind it is decoded in the thread of ``reader`` as soon as it is known that the chunk at work needs it. ``turn``
+    says which of the streams that are read beside each other this is. Of the wanted events it gives those from
+    ``start`` to ``stop``; a cluster that holds no others is not read.
     """
 
     def __init__(
@@ -66,16 +65,14 @@ class Stream:
         part: int | None,
         means: Means,
         reader: Executor,
-        number: int,
-        beside: int,
+        turn: Turn,
         start: int,
         stop: int,
     ) -> None:
         self._plan, self._threads, self._watch = means.plan, means.threads, means.watch
-        self._part = part
-        self._beside = beside
+        self._part, self._turn = part, turn
         self._bad, self._tally, self._cached = means.bad, means.tally, means.cached
-        self._clusters = self._read(files, number / beside, start, stop)
+        self._clusters = self._read(files, start, stop)
         self._cluster: Cluster | None = None
         self._done = 0
         self._reader = reader
@@ -150,11 +147,8 @@ class Stream:
         except (ColumnError, ExpressionError) as error:
             raise type(error)(f"{cluster.events.path}: {error}") from None
 
-    def _read(self, files: Sequence[Events], share: float, start: int, stop: int) -> Generator[Cluster]:
-        """Yield every cluster that has wanted events; ``share`` staggers them against those of other streams.
-
-        Events that are lost keep their places, so that others stay in theirs.
-        """
+    def _read(self, files: Sequence[Events], start: int, stop: int) -> Generator[Cluster]:
+        """Yield every cluster that has wanted events. Those that are lost keep their places, so that others do."""
         for events in files:
             here, done = int(np.count_nonzero(events.scheduled(self._part))), 0
             wanted = events.scheduled_between(self._part, max(0, start), max(0, min(stop, here)))
@@ -162,7 +156,7 @@ class Stream:
             if not wanted.any():
                 continue
             try:
-                for cluster, behind in self._clusters_of(events, wanted, share):
+                for cluster, behind in self._clusters_of(events, wanted):
                     yield cluster
                     done = behind
                     del cluster  # before the next one is read
@@ -178,7 +172,7 @@ class Stream:
         if new := events.lose(lost):
             self._bad.add(events.name, error, new)
 
-    def _clusters_of(self, events: Events, wanted: NDArray[np.bool_], share: float) -> Generator[tuple[Cluster, int]]:
+    def _clusters_of(self, events: Events, wanted: NDArray[np.bool_]) -> Generator[tuple[Cluster, int]]:
         """Yield the clusters of one file, each with the entry behind its last one."""
         kept = self._cached.open(events.number) if self._cached else None
         if self._cached and kept:
@@ -187,7 +181,7 @@ class Stream:
         with self._watch.timed("reading"):
             source = self._open(events)
         try:
-            for start, stop in stagger(source.clusters(self._plan.reads, 0, len(wanted), self._beside), share):
+            for start, stop in source.clusters(self._plan.reads, 0, len(wanted), self._turn):
                 if wanted[start:stop].any():
                     with self._watch.timed("reading"):
                         cluster = self._cluster_of(events, source, start, wanted[start:stop])

@@ -14,9 +14,11 @@ from typing import Protocol
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch, Column, Plain, Storage, TreeInfo
 from mlaas4hep.sources.choose import Choice, choose_branches
+from mlaas4hep.sources.clusters import ALONE, Turn
 from mlaas4hep.sources.format import format_of
 
 __all__ = [
+    "ALONE",
     "Branch",
     "Choice",
     "Column",
@@ -25,6 +27,7 @@ __all__ = [
     "Source",
     "Storage",
     "TreeInfo",
+    "Turn",
     "choose_branches",
     "find",
     "list_trees",
@@ -58,11 +61,12 @@ class Source(Protocol):
     def schema(self) -> dict[str, Branch]:
         """Return every branch by its name, in the file's order."""
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, turn: Turn = ALONE) -> list[tuple[int, int]]:
         """Return consecutive ranges from ``start`` to ``stop``, each good to be read at once.
 
-        The columns of a range take at most 32 MB, unless one event alone takes more; less where many files are read
-        ``beside`` each other. No events: no ranges.
+        The columns of a range take at most 32 MB, unless one event alone takes more. Where files are read beside each
+        other, ``turn`` says which of them this is: then they take less, and begin at different entries. No events: no
+        ranges.
         """
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> Mapping[str, Column]:

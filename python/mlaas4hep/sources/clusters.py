@@ -1,28 +1,45 @@
 """Where to cut a file into ranges that are good to read at once."""
 
+import bisect
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST", "check_range", "join", "most_bytes", "stagger"]
+__all__ = ["ALONE", "MOST", "Turn", "check_range", "join", "most_bytes"]
 
 MOST = 32 * 2**20
 """Most bytes of columns in a cluster."""
 
 
-def _limits(beside: int) -> tuple[int, int]:
+class Turn(NamedTuple):
+    """A file is this one, from 1 on, of so many that are read beside each other."""
+
+    number: int = 1
+    files: int = 1
+
+    @property
+    def share(self) -> float:
+        """How much of its first range a file has: the events behind it are needed at another time by each file."""
+        return self.number / self.files
+
+
+ALONE = Turn()
+
+
+def _limits(files: int) -> tuple[int, int]:
     """Bytes up to which clusters are joined, and those of the parts of one that is cut.
 
     Each cluster costs some work however small it is. Where many files are read side by side all have one in memory.
     """
-    return max(2**22, min(2**24, 2**28 // beside)), max(2**23, min(MOST, 2**29 // beside))
+    return max(2**22, min(2**24, 2**28 // files)), max(2**23, min(MOST, 2**29 // files))
 
 
-def most_bytes(piece: int, beside: int) -> int:
-    """Return the most bytes that a cluster takes, of files whose pieces (baskets, row groups) take so many."""
-    least, part = _limits(beside)
+def most_bytes(piece: int, files: int) -> int:
+    """Return the most bytes that a cluster takes, of so many files whose pieces (baskets, row groups) take so many."""
+    least, part = _limits(files)
     return min(MOST, max(part, least + piece))
 
 
@@ -33,41 +50,40 @@ def check_range(path: str, entries: int, start: int, stop: int) -> None:
 
 
 def join(
-    boundaries: Iterable[NDArray[np.int64]], event_bytes: float, start: int, stop: int, beside: int = 1
+    boundaries: Iterable[NDArray[np.int64]], event_bytes: float, start: int, stop: int, turn: Turn = ALONE
 ) -> list[tuple[int, int]]:
     """Cut the entries from ``start`` to ``stop`` where all branches begin a basket.
 
     ``boundaries`` has for each branch the entries at which its baskets begin, ``event_bytes`` is what an
     event takes in memory on average. Between two common boundaries no basket is cut, and neighbours are joined until
-    they have about 16 MB; less where more than 16 files are read ``beside`` each other. What is larger than 32 MB
-    between two common boundaries is cut into equal parts; there a reader keeps the rest of a basket for the next part.
+    they have about 16 MB; less where more than 16 files are read beside each other. What is larger than 32 MB
+    between two common boundaries is cut into equal parts; there a reader keeps the basket for the next part.
+
+    Files that are read beside each other, at the same rate, would all need their next range at the same time. So the
+    first range that is joined, and the first part of one that is cut, is shorter: by the ``turn`` of the file.
     """
     if start >= stop:
         return []
-    edges = [edge for edge in _common(boundaries) if start < edge < stop]
-    least, part, most = (max(1, int(limit / max(event_bytes, 1.0))) for limit in (*_limits(beside), MOST))
+    edges = [start, *(edge for edge in _common(boundaries) if start < edge < stop), stop]
+    least, part, most = (max(1, int(limit / max(event_bytes, 1.0))) for limit in (*_limits(turn.files), MOST))
+    ranges = _joined(edges, least, most)
+    begin, end = ranges[0]
+    first = bisect.bisect_left(edges, begin + (end - begin) * turn.share)
+    if edges[first] < end:
+        ranges = [(begin, edges[first]), *_joined(edges[first:], least, most)]
+    return [found for begin, end in ranges for found in _cut(begin, end, part, most, turn.share)]
+
+
+def _joined(edges: Sequence[int], least: int, most: int) -> list[tuple[int, int]]:
+    """Ranges between edges, the smallest of so many entries that do not take more than the most."""
     ranges: list[tuple[int, int]] = []
-    begin = end = start
-    for edge in [*edges, stop]:
+    begin = end = edges[0]
+    for edge in edges[1:]:
         if end > begin and (end - begin >= least or edge - begin > most):
-            ranges += _cut(begin, end, part, most)
+            ranges.append((begin, end))
             begin = end
         end = edge
-    return ranges + _cut(begin, end, part, most)
-
-
-def stagger(ranges: Sequence[tuple[int, int]], share: float) -> list[tuple[int, int]]:
-    """Shift the cuts between ranges by a share of the range behind each, so that the first range is that much of it.
-
-    Files that are read side by side, at the same rate, would all need their next cluster at the same time; with a
-    share of its own for each file they need them one after the other.
-
-    >>> stagger([(0, 10), (10, 20), (20, 30)], 0.5)
-    [(0, 5), (5, 15), (15, 25), (25, 30)]
-    """
-    cuts = [start + round((stop - start) * share) for start, stop in ranges]
-    edges = sorted({*cuts, ranges[0][0], ranges[-1][1]}) if ranges else []
-    return list(pairwise(edges))
+    return [*ranges, (begin, end)]
 
 
 def _common(boundaries: Iterable[NDArray[np.int64]]) -> list[int]:
@@ -77,7 +93,10 @@ def _common(boundaries: Iterable[NDArray[np.int64]]) -> list[int]:
     return [] if common is None else common.tolist()
 
 
-def _cut(begin: int, end: int, part: int, most: int) -> list[tuple[int, int]]:
-    parts = -(-(end - begin) // part) if end - begin > most else 1
-    cuts = [begin + (end - begin) * number // parts for number in range(parts + 1)]
-    return list(pairwise(cuts))
+def _cut(begin: int, end: int, part: int, most: int, share: float) -> list[tuple[int, int]]:
+    """Equal parts of a range that is too large; the first is that share of a part, and what it lacks comes last."""
+    if end - begin <= most:
+        return [(begin, end)]
+    parts = -(-(end - begin) // part)
+    cuts = {begin + round((end - begin) * (number + share) / parts) for number in range(parts)}
+    return list(pairwise(sorted({begin, *cuts, end})))

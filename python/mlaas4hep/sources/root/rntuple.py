@@ -13,7 +13,7 @@ from mlaas4hep.columns import join_offsets
 from mlaas4hep.errors import BranchError, ReadError, SourceError, first_line, nearest
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch, Column, Storage
-from mlaas4hep.sources.clusters import check_range, join
+from mlaas4hep.sources.clusters import ALONE, Turn, check_range, join
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.root.baskets import STRING_BYTES, strings
 from mlaas4hep.sources.root.fields import Field, Level, fields_of
@@ -98,11 +98,11 @@ class RNTupleSource:
         """Return every branch by its name, in the file's order."""
         return self._known.schema
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, turn: Turn = ALONE) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut between clusters of the RNTuple."""
         check_range(self.path, self.entries, start, stop)
         event_bytes = sum(self._event_bytes(self._field(name)) for name in dict.fromkeys(columns))
-        return join([self._known.edges], event_bytes, start, stop, beside)
+        return join([self._known.edges], event_bytes, start, stop, turn)
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlaas4hep import _rust
 from mlaas4hep.errors import BranchError, ReadError, SourceError, nearest, shortened
 from mlaas4hep.sources.branch import Branch, Plain
-from mlaas4hep.sources.clusters import check_range, join
+from mlaas4hep.sources.clusters import ALONE, Turn, check_range, join
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.remote.ahead import Ahead
@@ -57,12 +57,12 @@ class TTreeSource:
         """Return every branch by its name, in the file's order."""
         return self._known.schema
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, turn: Turn = ALONE) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where the columns begin baskets."""
         check_range(self.path, self.entries, start, stop)
         readers = [self._reader(name, stop) for name in dict.fromkeys(columns)]
         boundaries = (np.asarray(reader.edges) for reader in readers)
-        ranges = join(boundaries, sum(reader.event_bytes for reader in readers), start, stop, beside)
+        ranges = join(boundaries, sum(reader.event_bytes for reader in readers), start, stop, turn)
         self._following = dict(pairwise(ranges))
         return ranges
 

@@ -15,7 +15,7 @@ from mlaas4hep.errors import BranchError, MLaaSError, ReadError, SourceError, fi
 from mlaas4hep.inputs import is_url
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch, Column, Storage, TreeInfo
-from mlaas4hep.sources.clusters import check_range, join
+from mlaas4hep.sources.clusters import ALONE, Turn, check_range, join
 from mlaas4hep.sources.place import Place, open_place
 from mlaas4hep.sources.tables.source import opening
 
@@ -244,7 +244,7 @@ class Hdf5Source:
         """Return every branch by its name, in the file's order."""
         return {name: leaf.branch for name, leaf in self._leaves.items()}
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, turn: Turn = ALONE) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where chunks of all datasets begin."""
         check_range(self.path, self.entries, start, stop)
         leaves = [self._leaf(name) for name in dict.fromkeys(columns)]
@@ -254,7 +254,7 @@ class Hdf5Source:
         step = lcm(*(leaf.dataset.chunks[0] for leaf in leaves if leaf.dataset.chunks))
         step *= 1 + int(EDGE / (step * max(1.0, event_bytes)))
         edges = np.arange(0, self.entries + 1, min(step, self.entries + 1))
-        return join([edges], event_bytes, start, stop, beside)
+        return join([edges], event_bytes, start, stop, turn)
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``."""

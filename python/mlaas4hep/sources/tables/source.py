@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlaas4hep.errors import BranchError, MLaaSError, ReadError, SourceError, first_line, nearest, shortened
 from mlaas4hep.sources.branch import Branch, Column, Storage, TreeInfo
-from mlaas4hep.sources.clusters import check_range, join
+from mlaas4hep.sources.clusters import ALONE, Turn, check_range, join
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.tables.leaves import Leaf, Offsets, to_column
 
@@ -93,12 +93,12 @@ class TableSource(ABC):
         """Return how each branch is stored, where the format tells it."""
         return {}
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, turn: Turn = ALONE) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where pieces of the file begin."""
         check_range(self.path, self.entries, start, stop)
         leaves = [self._leaf(name) for name in dict.fromkeys(columns)]
         event_bytes = sum(self._event_bytes(leaf) for leaf in leaves)
-        return join([self._cuts(leaves, event_bytes)], event_bytes, start, stop, beside)
+        return join([self._cuts(leaves, event_bytes)], event_bytes, start, stop, turn)
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> dict[str, Column]:
         """Return the columns of the events from ``start`` to ``stop``."""

@@ -15,6 +15,7 @@ import pyarrow as pa
 from mlaas4hep.errors import BranchError, MLaaSError, SourceError, first_line, nearest
 from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch
+from mlaas4hep.sources.clusters import ALONE, Turn
 from mlaas4hep.sources.memory import Memory
 from mlaas4hep.sources.place import Place
 from mlaas4hep.sources.tables.leaves import Leaf, leaves_of
@@ -208,13 +209,13 @@ class TextSource(PieceSource):
     def _parse(self, data: bytes, columns: Columns, threads: bool) -> Any:
         """Return these columns of a block as a table."""
 
-    def clusters(self, columns: Sequence[str], start: int, stop: int, beside: int = 1) -> list[tuple[int, int]]:
+    def clusters(self, columns: Sequence[str], start: int, stop: int, turn: Turn = ALONE) -> list[tuple[int, int]]:
         """Return ranges of at most 32 MB from ``start`` to ``stop``, cut where blocks begin.
 
         None has events of two blocks of a packed text: to read other columns of it would begin with the first one, for
         which the text is unpacked from its beginning.
         """
-        ranges = super().clusters(columns, start, stop, beside)
+        ranges = super().clusters(columns, start, stop, turn)
         if not self._text.packed:
             return ranges
         inner = {edge for edge in self._edges.tolist() if start < edge < stop}
