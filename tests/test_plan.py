@@ -246,7 +246,7 @@ def test_out_is_filled_in_place_and_no_further(table: Table, seed: int, behind: 
         assert flat.data.ctypes.data == data.ctypes.data
     assert (data[events:] == 7).all()
     assert mask[events:].all()
-    assert_same(mlaas4hep.Flat(data[:events], mask[:events], plan.names, flat.truncated, flat.missing), wanted)
+    assert_same(mlaas4hep.Flat(data[:events], mask[:events], tuple(plan.names), flat.truncated, flat.missing), wanted)
 
 
 @given(table=tables(), seed=SEEDS, share=st.sampled_from([0.0, 0.5, 0.9, 1.0]), threads=THREADS)

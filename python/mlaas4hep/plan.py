@@ -218,7 +218,7 @@ class Plan:
         (data, mask), *pairs = made
         tensors = zip(self._tensors, pairs, strict=True)
         collections = {name: Collection.of(pair, tuple(branches)) for (name, _, branches), pair in tensors}
-        return Flat(data, mask, self.names, run.truncated, run.missing, collections=collections)
+        return Flat(data, mask, self._names, run.truncated, run.missing, collections=collections)
 
     def _new(self, rows: int) -> list[Pair]:
         """New arrays of so many rows."""

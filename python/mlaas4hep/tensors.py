@@ -76,12 +76,17 @@ class Flat:
 
     data: NDArray[np.float32]
     padding_mask: NDArray[np.bool_]
-    names: list[str]
+    _names: tuple[str, ...]
     truncated: dict[str, int]
     missing: dict[str, int]
     passed: NDArray[np.bool_] | None = None
     cutflow: tuple[tuple[str, int], ...] = ()
     collections: Mapping[str, Collection] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in a list of the caller's own."""
+        return list(self._names)
 
 
 def fields_of(shapes: Shapes) -> dict[str, tuple[type[np.generic], tuple[int, ...]]]:

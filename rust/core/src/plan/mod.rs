@@ -163,6 +163,8 @@ pub struct Plan {
     positions: FxHashMap<Arc<str>, usize>,
     names: Vec<String>,
     layout: Layout,
+    /// The positions of the branches of each tensor, the matrix first, in the order of their columns.
+    members: Vec<Vec<usize>>,
     pad_value: f32,
     json: String,
     hash: String,
@@ -186,7 +188,8 @@ impl Plan {
         let hash = json::hash(&json);
         let reads = compile::reads(&program, &branches);
         let positions = reads.iter().enumerate().map(|(at, branch)| (Arc::clone(branch), at)).collect();
-        Ok(Plan { program, branches, reads, positions, names, layout, pad_value, json, hash })
+        let members = (0..=layout.tensors.len()).map(|tensor| layout::members(&branches, tensor)).collect();
+        Ok(Plan { program, branches, reads, positions, names, layout, members, pad_value, json, hash })
     }
 
     /// The same for data that passed the cuts and in which the new branches are: these are loaded instead of computed.
@@ -249,7 +252,12 @@ impl Plan {
 
     /// The branches of a tensor, in the order of its columns; tensor 0 is the matrix.
     pub fn members(&self, tensor: usize) -> impl Iterator<Item = &BranchPlan> {
-        layout::members(&self.branches, tensor).into_iter().filter_map(|index| self.branches.get(index))
+        self.members.get(tensor).into_iter().flatten().filter_map(|&index| self.branches.get(index))
+    }
+
+    /// The positions of the branches of each tensor, the matrix first, in the order of their columns.
+    pub(crate) fn positions_of_members(&self) -> &[Vec<usize>] {
+        &self.members
     }
 
     /// Names of the matrix's columns.

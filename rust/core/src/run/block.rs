@@ -11,6 +11,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ptr::without_provenance;
 
 use super::formula::{Columns, Events, Failure, Machine};
@@ -25,6 +26,9 @@ use crate::plan::{BranchPlan, Source};
 
 /// Lines of the next column that are asked for while one is normalised.
 const EXPECTED: usize = 16;
+
+/// Values of the largest scratch that is kept: some hundred kilobytes.
+const KEPT_VALUES: usize = 1 << 16;
 
 /// Events of a block from which on the masks of runs are worth making.
 const MASKS_FROM: usize = 64;
@@ -45,6 +49,25 @@ pub(super) struct Scratch {
     columns: Columns,
     active: Vec<usize>,
     rows: RowScratch,
+}
+
+thread_local! {
+    /// That of the last call in this thread: to make it anew takes as long as the rows of a few events.
+    static KEPT: Cell<Option<Scratch>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    /// The one that was kept, or a new one.
+    pub(super) fn take() -> Scratch {
+        KEPT.take().unwrap_or_default()
+    }
+
+    /// Keep its memory for the next call in this thread, unless it is large.
+    pub(super) fn keep(self) {
+        if self.rows.normal.values().len() <= KEPT_VALUES {
+            KEPT.set(Some(Scratch { rows: self.rows, ..Scratch::default() }));
+        }
+    }
 }
 
 /// The part of it that rows are made in.
@@ -192,7 +215,9 @@ impl Block<'_, '_> {
     /// Write the rows of every tensor, one tensor after the other; `missing`: the flags tell of missing values.
     #[inline(always)]
     fn write(&mut self, job: &Job<'_>, scratch: &mut RowScratch, missing: bool) {
-        for (tensor, members) in job.members.iter().enumerate().filter(|(_, members)| !members.is_empty()) {
+        for (tensor, members) in
+            job.plan.positions_of_members().iter().enumerate().filter(|(_, members)| !members.is_empty())
+        {
             scratch.layout.arrange(members, job.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
             if tensor == 0 && !missing && self.rows.events() >= MASKS_FROM {
                 scratch.layout.make_masks();

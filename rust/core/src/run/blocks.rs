@@ -27,7 +27,7 @@ pub(super) fn blocks<'s, 'a>(
     segment: &'s Segment<'a>,
     limits: Limits,
 ) -> impl Iterator<Item = Piece<'a>> + 's {
-    let arrays: Vec<Array<'a>> = columns.iter().map(|&column| segment.arrays[column]).collect();
+    let mut arrays: Vec<Array<'a>> = columns.iter().map(|&column| segment.arrays[column]).collect();
     let mut start = 0;
     std::iter::from_fn(move || {
         if start == segment.events {
@@ -39,7 +39,10 @@ pub(super) fn blocks<'s, 'a>(
         }
         start += events;
         let first = start - events;
-        let arrays = arrays.iter().map(|array| array.slice(first, events)).collect();
+        let arrays = match events == segment.events {
+            true => std::mem::take(&mut arrays),
+            false => arrays.iter().map(|array| array.slice(first, events)).collect(),
+        };
         Some(Piece { first: segment.start + first, events, arrays })
     })
 }

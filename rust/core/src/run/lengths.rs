@@ -3,7 +3,7 @@
 use super::block::Groups;
 use super::output::Rows;
 use crate::error::Error;
-use crate::plan::{BranchPlan, Plan, layout};
+use crate::plan::{BranchPlan, Plan};
 use crate::schema::Kind;
 
 /// A branch whose lists must be as long as those of another, or have a value for each pixel of an image.
@@ -24,9 +24,8 @@ pub(super) type NotFit = (usize, Error);
 pub(super) fn rules(plan: &Plan) -> Vec<Rule> {
     let branches = plan.branches();
     let mut rules = Vec::new();
-    for (number, tensor) in plan.layout().tensors.iter().enumerate() {
-        let members = layout::members(branches, number + 1);
-        let jagged = members.into_iter().filter(|&index| branches[index].kind == Kind::Jagged);
+    for (tensor, members) in plan.layout().tensors.iter().zip(plan.positions_of_members().iter().skip(1)) {
+        let jagged = members.iter().copied().filter(|&index| branches[index].kind == Kind::Jagged);
         let mut leader = None;
         for branch in jagged {
             let needs = match (tensor.pixels(), leader) {

@@ -27,7 +27,7 @@ pub use select::{Passed, select};
 
 use crate::column::Table;
 use crate::error::{Error, Result};
-use crate::plan::{BranchPlan, Plan, Source, layout};
+use crate::plan::{BranchPlan, Plan, Source};
 use crate::pool;
 use crate::simd::{Work, fastest};
 use block::{Block, Scratch};
@@ -57,8 +57,7 @@ struct Job<'p> {
     columns: Vec<usize>,
     formulas: Option<Formulas<'p>>,
     scales: Vec<Scale>,
-    /// The branches of each tensor, those of the matrix first, in the order of their columns, and which repeat lists.
-    members: Vec<Vec<usize>>,
+    /// Which branches of each tensor repeat lists.
     wrapped: Vec<Vec<Wrapped>>,
     rules: Vec<Rule>,
     keeps: Vec<Keep>,
@@ -76,11 +75,10 @@ impl<'p> Job<'p> {
         };
         columns.extend(formulas.iter().flat_map(|formulas| &formulas.columns));
         let scales = plan.branches().iter().map(|branch| Scale::new(branch.normalize, branch.dtype)).collect();
-        let tensors = 0..=plan.layout().tensors.len();
-        let members: Vec<_> = tensors.map(|tensor| layout::members(plan.branches(), tensor)).collect();
-        let wrapped = members.iter().map(|members| wrap::wrapped(plan.branches(), members)).collect();
+        let members = plan.positions_of_members().iter();
+        let wrapped = members.map(|members| wrap::wrapped(plan.branches(), members)).collect();
         let (rules, keeps) = (lengths::rules(plan), keep::keeps(plan.branches()));
-        Ok(Job { plan, columns, formulas, scales, members, wrapped, rules, keeps, numbers: table.numbers() })
+        Ok(Job { plan, columns, formulas, scales, wrapped, rules, keeps, numbers: table.numbers() })
     }
 
     /// An event of the table that does not fit one of the rules, under its own number.
@@ -119,7 +117,7 @@ pub fn run(
         Block { first: piece.first, arrays: piece.arrays, rows }
     });
     let none = || vec![BranchCounts::default(); plan.branches().len()];
-    let fresh = || (Scratch::default(), none(), None::<Failure>);
+    let fresh = || (Scratch::take(), none(), None::<Failure>);
     let many = table.events() > LIMITS.events;
     let done = pool::share(threads, many, blocks, fresh, |(scratch, counts, failure), mut block| {
         let done = match block.compute(&job, scratch) {
@@ -128,8 +126,11 @@ pub fn run(
         };
         *failure = done.err().map(|found| found.first(failure.take())).or(failure.take());
     })?;
-    let parts = collected(done.into_iter().map(|(_, counts, failure)| (counts, failure)))?;
-    Ok(parts.into_iter().fold(none(), add))
+    let parts = collected(done.into_iter().map(|(scratch, counts, failure)| ((scratch, counts), failure)))?;
+    Ok(parts.into_iter().fold(none(), |sum, (scratch, counts)| {
+        scratch.keep();
+        add(sum, counts)
+    }))
 }
 
 /// A block's run, to be compiled for several kinds of CPU.
@@ -257,6 +258,16 @@ mod tests {
     fn threads_change_nothing() {
         for width in [0, 1, 3, 5] {
             assert_eq!(filled(&plan(width), None, 1), filled(&plan(width), None, 4), "width {width}");
+        }
+    }
+
+    #[test]
+    fn calls_before_change_nothing() {
+        let fresh = |width| std::thread::spawn(move || filled(&plan(width), None, 1)).join().unwrap();
+        let wanted = [0, 5, 1, 3].map(|width| (width, fresh(width)));
+        for (width, wanted) in wanted.iter().chain(wanted.iter().rev()) {
+            assert_eq!(filled(&plan(*width), None, 1), *wanted, "width {width}");
+            assert!(run(&plan(1), &table(), &mut Output::new(&mut [], &mut [], 0, 1).unwrap(), None, Some(1)).is_err());
         }
     }
 

@@ -6,7 +6,7 @@ use mlaas4hep_core::Result;
 use mlaas4hep_core::column::{self, Array, Bits, Bools, Checked, Data, Lists, Offsets, Validity, Values};
 use mlaas4hep_core::schema::Kind;
 use numpy::npyffi::objects::_PyArray_GET_ITEM_DATA;
-use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -72,41 +72,21 @@ unsafe impl<T: Send> Send for Numpy<T> {}
 #[allow(unsafe_code)]
 unsafe impl<T: Sync> Sync for Numpy<T> {}
 
-/// A type of numbers, any bits of which are one, and NumPy's kinds of the arrays that are read as such.
-pub(crate) trait Plain {
-    const KINDS: &[u8];
-}
-
-macro_rules! plain {
-    ($($type:ty => $kinds:literal),*) => {
-        $(impl Plain for $type {
-            const KINDS: &[u8] = $kinds;
-        })*
-    };
-}
-plain!(i8 => b"i", i16 => b"i", i32 => b"i", i64 => b"i", u8 => b"ub", u16 => b"u", u32 => b"u", u64 => b"u",
-    f32 => b"f", f64 => b"f");
-
-impl<T: Plain> Numpy<T> {
-    /// The array's own memory, if `T`s lie there side by side.
-    fn of(array: &Bound<'_, PyUntypedArray>) -> Option<Numpy<T>> {
-        let dtype = array.dtype();
-        let typed = T::KINDS.contains(&dtype.kind()) && dtype.itemsize() == size_of::<T>();
-        let native = dtype.is_native_byteorder() != Some(false);
-        if !(typed && native && array.is_c_contiguous() && array.is_aligned()) {
-            return None;
-        }
+impl<T> Numpy<T> {
+    /// The array's own memory.
+    ///
+    /// # Safety
+    /// `T`s lie there side by side, and any bits are one: see [`lies_ready`].
+    #[allow(unsafe_code)]
+    unsafe fn of(array: &Bound<'_, PyUntypedArray>) -> Numpy<T> {
         // SAFETY: an array that is bound to Python's lock is alive, and its memory is where it says.
-        #[allow(unsafe_code)]
         let data = unsafe { (*_PyArray_GET_ITEM_DATA(array.as_array_ptr())).data };
         let len = array.len();
         // NumPy calls every array without numbers aligned, wherever it points.
         let start = NonNull::new(data.cast()).filter(|_| len > 0).unwrap_or(NonNull::dangling());
-        Some(Numpy { array: array.clone().unbind(), start, len })
+        Numpy { array: array.clone().unbind(), start, len }
     }
-}
 
-impl<T> Numpy<T> {
     fn as_slice(&self) -> &[T] {
         // SAFETY: the array is contiguous and aligned, and alive as long as this, which holds a reference: NumPy neither
         // moves nor resizes its memory then.
@@ -236,17 +216,17 @@ fn lists<'py>(name: &str, pair: &Bound<'py, PyTuple>, mask: Option<Box<Mask>>) -
     }
     let wrong = |found: String| {
         let message = format!("branch '{name}': offsets are {found}; they must be one-dimensional int32 or int64");
-        Err(ColumnError::new_err(message))
+        ColumnError::new_err(message)
     };
     let given = plain(&pair.get_item(0)?)?;
     let Ok(offsets) = given.cast::<PyUntypedArray>() else {
-        return wrong(format!("a {}", given.get_type().name()?));
+        return Err(wrong(format!("a {}", given.get_type().name()?)));
     };
     let offsets = match (offsets.ndim(), numbers(offsets)?) {
         (1, Ok(offsets @ (Numbers::Int32(_) | Numbers::Int64(_)))) => offsets,
-        (1, Ok(Numbers::UInt32(_))) => Numbers::Int64(packed(offsets, "int64")?),
-        (1, _) => return wrong(format!("of type {}", offsets.dtype().str()?)),
-        (dimensions, _) => return wrong(format!("{dimensions}-dimensional")),
+        (1, Ok(Numbers::UInt32(_))) => numbers(&packed(offsets, "int64")?)?.map_err(wrong)?,
+        (1, _) => return Err(wrong(format!("of type {}", offsets.dtype().str()?))),
+        (dimensions, _) => return Err(wrong(format!("{dimensions}-dimensional"))),
     };
     let (content, content_mask) = unmask(name, &plain(&pair.get_item(1)?)?)?;
     let content = as_array(name, &content)?;
@@ -275,37 +255,61 @@ fn as_array<'a, 'py>(name: &str, value: &'a Bound<'py, PyAny>) -> PyResult<&'a B
 /// The array's numbers in native byte order side by side: where they lie, or packed. Or why it holds none.
 pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers> {
     let dtype = array.dtype();
-    Ok(Ok(match (dtype.kind(), dtype.itemsize()) {
-        (b'b', 1) => Numbers::Bool(native(array, "bool")?),
-        (b'i', 1) => Numbers::Int8(native(array, "int8")?),
-        (b'i', 2) => Numbers::Int16(native(array, "int16")?),
-        (b'i', 4) => Numbers::Int32(native(array, "int32")?),
-        (b'i', 8) => Numbers::Int64(native(array, "int64")?),
-        (b'u', 1) => Numbers::UInt8(native(array, "uint8")?),
-        (b'u', 2) => Numbers::UInt16(native(array, "uint16")?),
-        (b'u', 4) => Numbers::UInt32(native(array, "uint32")?),
-        (b'u', 8) => Numbers::UInt64(native(array, "uint64")?),
-        (b'f', 2 | 4) => Numbers::Float32(native(array, "float32")?),
-        (b'f', 8) => Numbers::Float64(native(array, "float64")?),
+    let (kind, size) = (dtype.kind(), dtype.itemsize());
+    let name = match (kind, size) {
+        (b'b', 1) => "bool",
+        (b'i', 1) => "int8",
+        (b'i', 2) => "int16",
+        (b'i', 4) => "int32",
+        (b'i', 8) => "int64",
+        (b'u', 1) => "uint8",
+        (b'u', 2) => "uint16",
+        (b'u', 4) => "uint32",
+        (b'u', 8) => "uint64",
+        (b'f', 2 | 4) => "float32",
+        (b'f', 8) => "float64",
         (b'U' | b'S' | b'T', _) => return Ok(Err("strings".to_owned())),
         (b'O', _) => return Ok(Err("Python objects".to_owned())),
         _ => return Ok(Err(format!("of type {}", dtype.str()?))),
+    };
+    if (kind, size) == (b'f', 2) || !lies_ready(array, &dtype) {
+        return numbers(&packed(array, name)?);
+    }
+    // SAFETY: numbers of this kind and size lie there side by side, bools as bytes.
+    #[allow(unsafe_code)]
+    Ok(Ok(unsafe {
+        match (kind, size) {
+            (b'b', _) => Numbers::Bool(Numpy::of(array)),
+            (b'i', 1) => Numbers::Int8(Numpy::of(array)),
+            (b'i', 2) => Numbers::Int16(Numpy::of(array)),
+            (b'i', 4) => Numbers::Int32(Numpy::of(array)),
+            (b'i', _) => Numbers::Int64(Numpy::of(array)),
+            (b'u', 1) => Numbers::UInt8(Numpy::of(array)),
+            (b'u', 2) => Numbers::UInt16(Numpy::of(array)),
+            (b'u', 4) => Numbers::UInt32(Numpy::of(array)),
+            (b'u', _) => Numbers::UInt64(Numpy::of(array)),
+            (_, 4) => Numbers::Float32(Numpy::of(array)),
+            _ => Numbers::Float64(Numpy::of(array)),
+        }
     }))
 }
 
-/// The array's numbers as those of the type `name`: where they lie, or packed.
-fn native<T: Plain>(array: &Bound<'_, PyUntypedArray>, name: &str) -> PyResult<Numpy<T>> {
-    Numpy::of(array).map_or_else(|| packed(array, name), Ok)
+/// Whether an array's numbers are in native byte order, aligned, and lie side by side.
+fn lies_ready<'py>(array: &Bound<'py, PyUntypedArray>, dtype: &Bound<'py, PyArrayDescr>) -> bool {
+    dtype.is_native_byteorder() != Some(false) && array.is_c_contiguous() && array.is_aligned()
 }
 
 /// A packed copy of the array's numbers as the type `name`, in native byte order.
-fn packed<T: Plain>(array: &Bound<'_, PyUntypedArray>, name: &str) -> PyResult<Numpy<T>> {
+fn packed<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = array.py();
     let options = PyDict::new(py);
     options.set_item("dtype", name)?;
     options.set_item("order", "C")?;
     options.set_item("copy", true)?;
     let copy = py.import(intern!(py, "numpy"))?.call_method("array", (array,), Some(&options))?;
-    Numpy::of(copy.cast::<PyUntypedArray>()?)
-        .ok_or_else(|| ColumnError::new_err(format!("an array of {name} cannot be packed")))
+    let copy = copy.cast_into::<PyUntypedArray>()?;
+    match lies_ready(&copy, &copy.dtype()) {
+        true => Ok(copy),
+        false => Err(ColumnError::new_err(format!("an array of {name} cannot be packed"))),
+    }
 }
