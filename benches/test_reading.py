@@ -43,7 +43,7 @@ def read(path: Path, names: list[str], keep: bool = False) -> list[Any]:
 
 def forget() -> None:
     """Forget what is known of files, as a new process would not know it."""
-    known._MEMORY._trees.clear()
+    known._MEMORY.clear()
 
 
 def first_read(path: Path, names: list[str], keep: bool = False) -> Callable[[], object]:

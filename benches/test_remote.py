@@ -34,7 +34,7 @@ def url(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
 
 def read(url: str, names: list[str]) -> list[Any]:
     """Open, ask for what is there, read and verify everything, cluster by cluster."""
-    known._MEMORY._trees.clear()
+    known._MEMORY.clear()
     source = open_source(url, threads=THREADS)
     columns = [source.read(names, start, stop) for start, stop in source.clusters(names, 0, source.entries)]
     source.close()
@@ -61,7 +61,7 @@ def test_open_and_read(url: str, folder: Path, benchmark: BenchmarkFixture) -> N
             tree.arrays(names, array_cache=None)
 
     def scan() -> None:
-        known._MEMORY._trees.clear()
+        known._MEMORY.clear()
         m.Dataset(url, threads=THREADS).specs()
 
     contestants = [

@@ -1,8 +1,9 @@
 """Files of real servers: what is read, and what is said where that cannot be."""
 
 import os
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlaas4hep.errors import ParamsError, ReadError, SourceError
 from mlaas4hep.sources import Reading, find, list_trees, open_source
+from mlaas4hep.sources.remote.ahead import Ahead
 from mlaas4hep.sources.remote.remotefile import RemoteFile
 from mlaas4hep.sources.root import known
 
@@ -93,6 +95,26 @@ def test_the_next_cluster_comes_while_one_is_used(server: Server) -> None:
     del source._place.fetch  # type: ignore[attr-defined]
     source.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "mlaas4hep-remote"]
+
+
+@pytest.mark.usefixtures("small_clusters")
+def test_files_beside_each_other_come_ahead_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the first cluster of each file."""
+    shutil.copy(server.folder / "events.root", server.folder / "other.root")
+    expected, get = [], Ahead.get
+
+    def counted(ahead: Ahead, cluster: tuple[int, int], group: Hashable, ranges: Any) -> Any:
+        expected.append(any(coming == cluster for coming, _ in ahead._coming.values()))
+        return get(ahead, cluster, group, ranges)
+
+    monkeypatch.setattr(Ahead, "get", counted)
+    urls = [server.url(f"{name}.root") for name in ("events", "other")]
+    dataset = m.Dataset(urls, select="x,y", reading=QUICK)
+    dataset.specs()
+    expected.clear()
+    assert sum(len(chunk.data) for chunk in dataset.chunks(1000)) == 16000
+    assert len(expected) > 10
+    assert expected.count(False) == 2
 
 
 def test_a_tree_is_asked_for_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,9 +123,10 @@ def _learn(path: str, name: str, tree: Any, reading: Reading) -> Known | KnownNT
         raise SourceError(f"{path}: tree {name!r} is damaged: {first_line(error)}") from error
     names = {id(branch): n for n, (branch, _) in branches.items()}
     count = {one for ones in counters.values() for one in ones}
-    described = {n: _describe(n, branch, layout, id(branch) in count) for n, (branch, layout) in branches.items()}
-    for n, ones in counters.items():
-        described[n] = replace(described[n], counted_by=next((names[one] for one in ones if one in names), ""))
+    described = {}
+    for n, (branch, layout) in branches.items():
+        counted_by = next((names[one] for one in counters[n] if one in names), "")
+        described[n] = _describe(n, branch, layout, id(branch) in count, counted_by)
     return Known(name, int(tree.num_entries), described, storage(branches), dict(_readers(path, branches)))
 
 
@@ -257,7 +258,7 @@ def _columns(tree: Any, reading: Reading) -> Iterator[tuple[str, tuple[Any, Layo
             yield (f"{name}.{layout.leaf}" if layout.leaf else name), (branch, layout)
 
 
-def _describe(name: str, branch: Any, layout: Layout, counter: bool) -> Branch:
+def _describe(name: str, branch: Any, layout: Layout, counter: bool, counted_by: str) -> Branch:
     number = "" if layout.dtype is None else layout.dtype.name
     typename = "unknown" if layout.why_not == UNKNOWN else branch.typename
     if layout.leaf:
@@ -266,4 +267,4 @@ def _describe(name: str, branch: Any, layout: Layout, counter: bool) -> Branch:
     reader: Literal["mlaas4hep", "uproot", ""] = "uproot" if layout.why_uproot else "mlaas4hep"
     if layout.kind == "other":
         reader = ""
-    return Branch(name, layout.kind, number, typename, counter, why_not, reader, layout.why_uproot)
+    return Branch(name, layout.kind, number, typename, counter, why_not, reader, layout.why_uproot, counted_by)
