@@ -18,6 +18,7 @@ from mlaas4hep.errors import ParamsError, SourceError, note
 from mlaas4hep.plan import Plan
 from mlaas4hep.sources import Reading, TreeInfo, list_trees
 from mlaas4hep.sources.clusters import most_bytes
+from mlaas4hep.sources.memory import MOST
 from mlaas4hep.specs import Specs
 
 __all__ = ["Fit", "Model", "event_bytes", "piece_entries", "pieces_of"]
@@ -28,8 +29,8 @@ CHUNKS = 3
 BASE = 2**27
 """What is needed whatever is read: libraries at work, threads, what the allocator does not give back."""
 
-FILE = 2**20
-"""What an open file needs besides its columns."""
+FILE = 2**19
+"""What is remembered of a file besides its events."""
 
 ORDER = 40
 """What an event of a chunk takes while it is told which row is its own."""
@@ -77,9 +78,10 @@ class Model:
         being read, compressed and decompressed.
         """
         largest = [max((self.pieces[events.number] for events in stream), default=0) for stream in streams]
-        open_ = [most_bytes(piece, len(streams)) + piece + FILE for piece in largest]
+        open_ = [most_bytes(piece, len(streams)) + piece for piece in largest]
         masks = sum(max((len(events.parts) for events in stream), default=0) for stream in streams)
-        return BASE + self._known() + masks + sum(open_) + 2 * max(open_, default=0)
+        known = self._known() + min(MOST, FILE * len(self.found.events))
+        return BASE + known + masks + sum(open_) + 2 * max(open_, default=0)
 
     def fit(self, budget: int, max_open: int) -> Fit:
         """Return what chunks fit into so many bytes; ``ParamsError`` says what the smallest possible budget is.

@@ -8,10 +8,10 @@ __all__ = ["Memory"]
 
 Known = TypeVar("Known")
 
-MOST = 2**29
+MOST = 2**28
 """Bytes of all that is remembered together."""
 
-TREE = 2**21
+TREE = 2**20
 """Bytes of what is known of a tree, where nobody knows it better: 256 are remembered."""
 
 

@@ -25,8 +25,8 @@ NTUPLE = "ROOT::RNTuple"
 TREES = {"TTree", "TNtuple", "TNtupleD", NTUPLE}
 NAMES_SHOWN = 20
 
-BRANCH, BASKET, UPROOT = 2**10, 2**6, 12 * 2**10
-"""Bytes of what is known of a branch and of a basket, and of what uproot makes of a branch."""
+TREE, BRANCH, BASKET, UPROOT = 2**18, 5 * 2**8, 2**6, 12 * 2**10
+"""Bytes of what is known of a tree, a branch and a basket, and of what uproot makes of a branch."""
 
 
 class UprootBranch(NamedTuple):
@@ -55,7 +55,7 @@ class Known:
         natives = [one for one in self.readers.values() if isinstance(one, NativeBranch)]
         uproots = any(isinstance(one, UprootBranch) for one in self.readers.values())
         each = BRANCH + UPROOT if uproots else BRANCH
-        return each * len(self.schema) + BASKET * sum(len(one.edges) for one in natives)
+        return TREE + each * len(self.schema) + BASKET * sum(len(one.edges) for one in natives)
 
 
 _MEMORY: Memory[Known | KnownNTuple] = Memory()
