@@ -81,7 +81,7 @@ $(VENV)/created: | python rust-toolchain
 
 $(VENV)/built: $(VENV)/created pyproject.toml constraints.txt $(RUST)
 	$(PIP) install --group build
-	$(BIN)/maturin develop --release --locked --quiet
+	env -u CONDA_PREFIX VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 
 $(VENV)/keras: $(VENV)/built pyproject.toml constraints.txt

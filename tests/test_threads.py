@@ -7,6 +7,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from mlaas4hep._rust import Masked
-from mlaas4hep.errors import ParamsError
+from mlaas4hep.errors import ColumnError, ParamsError
 from mlaas4hep.threads import resolve_threads
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs what Linux says of a process")
@@ -194,6 +195,44 @@ def test_numpy_alone_is_enough() -> None:
     first, second = printed.splitlines()
     assert first == "[[0.0, 0.0, 0.5], [1.0, 1.0, 0.0]]"
     assert second == "['mlaas4hep', 'numpy']"
+
+
+# What is kept from call to call
+
+
+def test_calls_before_change_nothing() -> None:
+    """What rows are made in is kept for the next call in a thread: of another plan, other data, and after errors."""
+    random = np.random.default_rng(1)
+    plans: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"preproc": {"new_branch": {"twice": {"def": "2 * ht", "type": "flat"}}}}, {"widths": {"jetPt": 3}}),
+        ({}, {"layout": "collections", "truncate": {"jet*": "jetPt"}}),
+        ({}, {"padding": "wrap", "normalize": "none"}),
+    ]
+    calls = []
+    for events in (700, 1, 3):
+        offsets = np.concatenate([[0], np.cumsum(random.integers(0, 6, events))])
+        for missing in (False, True):
+            ht, pt, eta = (random.normal(size=size).astype(np.float32) for size in (events, offsets[-1], offsets[-1]))
+            pt[::4] = np.nan if missing else 1
+            data = {"ht": ht, "jetPt": (offsets, pt), "jetEta": (offsets.copy(), eta)}
+            for scanned, options in plans:
+                specs = mlaas4hep.scan(data, **scanned)
+                calls.append((mlaas4hep.Plan(specs, **scanned, **options), data))
+    short = {**data, "jetEta": (np.minimum(offsets, 1), eta)}
+    with ThreadPoolExecutor(1) as one:
+        for number in random.permutation(np.repeat(np.arange(len(calls)), 4)):
+            plan, data = calls[number]
+            with ThreadPoolExecutor(1) as fresh:
+                wanted = fresh.submit(plan, data, threads=1).result()
+            found = one.submit(plan, data, threads=1).result()
+            assert (found.truncated, found.missing) == (wanted.truncated, wanted.missing)
+            pairs = [(found, wanted), *zip(found.collections.values(), wanted.collections.values(), strict=True)]
+            for ours, theirs in pairs:
+                assert ours.data.tobytes() == theirs.data.tobytes()
+            assert found.padding_mask.tobytes() == wanted.padding_mask.tobytes()
+            if number % 3 == 1:
+                with pytest.raises(ColumnError, match="need the same number"):
+                    one.submit(plan, short, threads=1).result()
 
 
 # Memory

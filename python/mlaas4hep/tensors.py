@@ -76,7 +76,7 @@ class Flat:
 
     data: NDArray[np.float32]
     padding_mask: NDArray[np.bool_]
-    _names: tuple[str, ...]
+    _names: tuple[str, ...] = field(repr=False)
     truncated: dict[str, int]
     missing: dict[str, int]
     passed: NDArray[np.bool_] | None = None

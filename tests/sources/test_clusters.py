@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mlaas4hep.sources.clusters import MOST, Turn, join
 
@@ -25,7 +25,7 @@ def test_only_common_boundaries_count() -> None:
 
 def test_large_ranges_are_cut_equally() -> None:
     edges = np.array([0, 40, 70, 100])
-    parts = [*[(0, 13), (13, 27), (27, 40)], *[(40, 55), (55, 70)], *[(70, 85), (85, 100)]]
+    parts = [*[(0, 13), (13, 26), (26, 40)], *[(40, 55), (55, 70)], *[(70, 85), (85, 100)]]
     assert join([edges], MOST / 15, 0, 100) == parts
 
 
@@ -52,6 +52,8 @@ def test_no_events_and_no_columns() -> None:
     st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
     st.tuples(st.integers(1, 200), st.integers(1, 200)),
 )
+@example([], MOST, (0, 8), (1, 2))
+@example([], MOST / 1001, (0, 1000), (1, 2))
 def test_clusters_cover_the_range(
     edges: list[np.ndarray], event_bytes: float, ends: tuple[int, int], turn: tuple[int, int]
 ) -> None:

@@ -18,7 +18,7 @@ from mlaas4hep.errors import ParamsError, SourceError, note
 from mlaas4hep.plan import Plan
 from mlaas4hep.sources import Reading, TreeInfo, list_trees
 from mlaas4hep.sources.clusters import most_bytes
-from mlaas4hep.sources.memory import MOST
+from mlaas4hep.sources.memory import MOST_REMEMBERED
 from mlaas4hep.specs import Specs
 
 __all__ = ["Fit", "Model", "event_bytes", "piece_entries", "pieces_of"]
@@ -80,7 +80,7 @@ class Model:
         largest = [max((self.pieces[events.number] for events in stream), default=0) for stream in streams]
         open_ = [most_bytes(piece, len(streams)) + piece for piece in largest]
         masks = sum(max((len(events.parts) for events in stream), default=0) for stream in streams)
-        known = self._known() + min(MOST, FILE * len(self.found.events))
+        known = self._known() + min(MOST_REMEMBERED, FILE * len(self.found.events))
         return BASE + known + masks + sum(open_) + 2 * max(open_, default=0)
 
     def fit(self, budget: int, max_open: int) -> Fit:

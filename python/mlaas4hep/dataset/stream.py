@@ -148,7 +148,7 @@ class Stream:
             raise type(error)(f"{cluster.events.path}: {error}") from None
 
     def _read(self, files: Sequence[Events], start: int, stop: int) -> Generator[Cluster]:
-        """Yield every cluster that has wanted events. Those that are lost keep their places, so that others do."""
+        """Yield every cluster that has wanted events. Lost events keep their places, so that others stay in theirs."""
         for events in files:
             here, done = int(np.count_nonzero(events.scheduled(self._part))), 0
             wanted = events.scheduled_between(self._part, max(0, start), max(0, min(stop, here)))

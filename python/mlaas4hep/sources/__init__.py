@@ -64,9 +64,9 @@ class Source(Protocol):
     def clusters(self, columns: Sequence[str], start: int, stop: int, turn: Turn = ALONE) -> list[tuple[int, int]]:
         """Return consecutive ranges from ``start`` to ``stop``, each good to be read at once.
 
-        The columns of a range take at most 32 MB, unless one event alone takes more. Where files are read beside each
-        other, ``turn`` says which of them this is: then they take less, and begin at different entries. No events: no
-        ranges.
+        The columns of a range take at most 32 MB, unless one event alone takes more; less where many files are read
+        beside each other. ``turn`` says which of them this is, so that they begin their ranges at different entries.
+        No events: no ranges.
         """
 
     def read(self, columns: Sequence[str], start: int, stop: int) -> Mapping[str, Column]:

@@ -60,7 +60,7 @@ def join(
     between two common boundaries is cut into equal parts; there a reader keeps the basket for the next part.
 
     Files that are read beside each other, at the same rate, would all need their next range at the same time. So the
-    first range that is joined, and the first part of one that is cut, is shorter: by the ``turn`` of the file.
+    first range that is joined, and the first part of each that is cut, is shorter: by the ``turn`` of the file.
     """
     if start >= stop:
         return []
@@ -71,7 +71,7 @@ def join(
     first = bisect.bisect_left(edges, begin + (end - begin) * turn.share)
     if edges[first] < end:
         ranges = [(begin, edges[first]), *_joined(edges[first:], least, most)]
-    return [found for begin, end in ranges for found in _cut(begin, end, part, most, turn.share)]
+    return [found for begin, end in ranges for found in _cut(begin, end, part, most, turn)]
 
 
 def _joined(edges: Sequence[int], least: int, most: int) -> list[tuple[int, int]]:
@@ -93,10 +93,10 @@ def _common(boundaries: Iterable[NDArray[np.int64]]) -> list[int]:
     return [] if common is None else common.tolist()
 
 
-def _cut(begin: int, end: int, part: int, most: int, share: float) -> list[tuple[int, int]]:
-    """Equal parts of a range that is too large; the first is that share of a part, and what it lacks comes last."""
+def _cut(begin: int, end: int, part: int, most: int, turn: Turn) -> list[tuple[int, int]]:
+    """Equal parts of a range that is too large; the first is a share of a part, and what it lacks comes last."""
     if end - begin <= most:
         return [(begin, end)]
-    parts = -(-(end - begin) // part)
-    cuts = {begin + round((end - begin) * (number + share) / parts) for number in range(parts)}
+    parts = -(-(end - begin) // part) * turn.files  # whole numbers: no part is larger than it may be
+    cuts = {begin + (end - begin) * number // parts for number in range(turn.number, parts, turn.files)}
     return list(pairwise(sorted({begin, *cuts, end})))

@@ -8,10 +8,10 @@ __all__ = ["Memory"]
 
 Known = TypeVar("Known")
 
-MOST = 2**28
-"""Bytes of all that is remembered together."""
+MOST_REMEMBERED = 2**28
+"""Bytes of all that a memory holds together."""
 
-TREE = 2**20
+USUAL = 2**20
 """Bytes of what is known of a tree, where nobody knows it better: 256 are remembered."""
 
 
@@ -32,12 +32,12 @@ class Memory(Generic[Known]):
             self._trees.move_to_end(key)
             return found[0]
 
-    def put(self, key: object, known: Known, size: int = TREE) -> None:
+    def put(self, key: object, known: Known, size: int = USUAL) -> None:
         """Keep it, which takes about so many bytes."""
         with self._lock:
             self._bytes += size - self._trees.pop(key, (known, 0))[1]
             self._trees[key] = known, size
-            while self._bytes > MOST:
+            while self._bytes > MOST_REMEMBERED:
                 self._bytes -= self._trees.popitem(last=False)[1][1]
 
     def clear(self) -> None:

@@ -123,6 +123,8 @@ def test_a_tree_is_asked_for_once(server: Server, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(known, "_open", None)
     source = open_source(url, reading=QUICK)
     assert source.entries == 8000
+    text = source._known.readers["text"]  # type: ignore[attr-defined]
+    assert text.branch.file.source.closed
     source.close()
 
 

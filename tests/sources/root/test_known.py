@@ -1,7 +1,10 @@
 """What is known of a file is used again only while the file is the same."""
 
+import gc
 import os
+import weakref
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -54,7 +57,7 @@ def test_not_everything_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     known._MEMORY.clear()
     paths = [str(write(tmp_path / f"{name}.root", {"events": {"x": np.arange(5)}})) for name in "abc"]
     open_source(paths[0]).close()
-    monkeypatch.setattr(memory, "MOST", 2 * known._MEMORY._bytes)
+    monkeypatch.setattr(memory, "MOST_REMEMBERED", 2 * known._MEMORY._bytes)
     for path in [*paths, paths[1]]:
         open_source(path).close()
     monkeypatch.setattr(known, "_open", None)
@@ -62,18 +65,42 @@ def test_not_everything_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         open_source(path).close()
     with pytest.raises(TypeError):
         open_source(paths[0])
-    assert 0 < known._MEMORY._bytes <= memory.MOST
+    assert 0 < known._MEMORY._bytes <= memory.MOST_REMEMBERED
 
 
-def test_what_uproot_makes_of_a_tree_is_kept_only_where_it_reads(tmp_path: Path) -> None:
+def test_what_uproot_makes_of_a_tree_is_kept_only_where_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes ten times as much as what the core needs of a branch."""
     alone, mixed = tmp_path / "a.root", tmp_path / "b.root"
     write(alone, {"events": {"x": np.arange(5), "y": np.arange(5)}})
     write(mixed, {"events": {"x": np.arange(5), "text": ak.Array(["a"] * 5)}})
-    without, with_text = known_of(alone), known_of(mixed)
+    alive: list[weakref.ref[object]] = []
+    whole = known._whole
+
+    def noted(branch: Any) -> Any:
+        alive.append(weakref.ref(branch))
+        return whole(branch)
+
+    monkeypatch.setattr(known, "_whole", noted)
+    without = known_of(alone)
+    gc.collect()
+    assert [branch() for branch in alive] == [None, None]
+    with_text = known_of(mixed)
     assert [type(one) for one in without.readers.values()] == [NativeBranch, NativeBranch]
     assert [type(one) for one in with_text.readers.values()] == [NativeBranch, known.UprootBranch]
     assert without.size + known.UPROOT < with_text.size
+
+
+def test_a_tree_is_held_once_by_whatever_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(write(tmp_path / "a.root", {"events": {"x": np.arange(5)}}))
+    known._MEMORY.clear()
+    open_source(path).close()
+    once = known._MEMORY._bytes
+    monkeypatch.setattr(known, "_learn", None)
+    for tree in (None, "events", "/events", "/events"):
+        assert open_source(path, tree).entries == 5
+    assert known._MEMORY._bytes - once < once / 10
 
 
 def known_of(path: Path) -> known.Known:

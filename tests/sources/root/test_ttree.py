@@ -316,6 +316,26 @@ def test_a_branch_with_fewer_entries(tmp_path: Path, reader: str) -> None:
         source.read(["x", "y"], 2, 9)
 
 
+def test_a_branch_whose_list_of_baskets_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so where it is read; others do not suffer."""
+    path = files.write(tmp_path / "a.root", {"events": {"x": np.arange(9), "y": np.arange(9)}})
+    embedded = TBranch.embedded_baskets.fget
+
+    def damaged(branch: TBranch) -> object:
+        if branch.name == "y":
+            raise ValueError("a wrong version")
+        return embedded(branch)
+
+    monkeypatch.setattr(TBranch, "embedded_baskets", property(damaged))
+    files.forget()
+    source = files.opened(path)
+    assert source.read(["x"], 0, 9)["x"].tolist() == list(range(9))  # type: ignore[union-attr]
+    with pytest.raises(ReadError, match=r"a\.root: branch 'y': its list of baskets is damaged: .*a wrong version"):
+        source.read(["x", "y"], 0, 9)
+    (tree,) = list_trees(str(path))
+    assert (tree.storage["x"].pieces, tree.storage["y"].pieces) == (1, None)
+
+
 def test_a_file_that_was_not_closed(tmp_path: Path) -> None:
     """Without the list of its keys nothing in it can be found; cut off, it is truncated."""
     path = tmp_path / "a.root"

@@ -1,4 +1,4 @@
-"""What uproot knows of the trees and RNTuples of a ROOT file, learned once."""
+"""What is known of the trees and RNTuples of a ROOT file, learned once from uproot."""
 
 import os
 from collections import Counter
@@ -25,8 +25,8 @@ NTUPLE = "ROOT::RNTuple"
 TREES = {"TTree", "TNtuple", "TNtupleD", NTUPLE}
 NAMES_SHOWN = 20
 
-TREE, BRANCH, BASKET, UPROOT = 2**18, 5 * 2**8, 2**6, 12 * 2**10
-"""Bytes of what is known of a tree, a branch and a basket, and of what uproot makes of a branch."""
+NAME, TREE, BRANCH, BASKET, UPROOT = 2**10, 2**18, 5 * 2**8, 2**6, 12 * 2**10
+"""Bytes of a name, of what is known of a tree, a branch and a basket, and of what uproot makes of a branch."""
 
 
 class UprootBranch(NamedTuple):
@@ -52,13 +52,14 @@ class Known:
     @property
     def size(self) -> int:
         """Bytes that it takes, about."""
-        natives = [one for one in self.readers.values() if isinstance(one, NativeBranch)]
-        uproots = any(isinstance(one, UprootBranch) for one in self.readers.values())
-        each = BRANCH + UPROOT if uproots else BRANCH
-        return TREE + each * len(self.schema) + BASKET * sum(len(one.edges) for one in natives)
+        by_uproot = any(isinstance(one, UprootBranch) for one in self.readers.values())
+        each = BRANCH + UPROOT if by_uproot else BRANCH
+        baskets = sum(one.pieces or 0 for one in self.storage.values())
+        return TREE + each * len(self.schema) + BASKET * baskets
 
 
-_MEMORY: Memory[Known | KnownNTuple] = Memory()
+_MEMORY: Memory[Known | KnownNTuple | str] = Memory()
+"""Trees by their names; by what else they were asked for (as the only one, with slashes) their names."""
 
 
 def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | KnownNTuple:
@@ -67,16 +68,21 @@ def known_tree(place: Place, tree: str | None, reading: Reading) -> Known | Know
     To ask uproot takes longer than to read some thousand events; a file of which path, size and stamp are what they
     were is not asked again. One without a stamp is.
     """
-    known = _MEMORY.get(_key(place, tree, reading)) if place.stamp else None
+    known = _remembered(place, tree, reading)
     if known is None:
         path = place.path
         with _open(place) as file:
             keys = _keys(path, file)
             name = _choose(path, file, keys, tree)
             known = _known(place, file, name, keys.get(name, name), reading)
-        if place.stamp:
-            _MEMORY.put(_key(place, tree, reading), known, known.size)
+        if place.stamp and tree != name:
+            _MEMORY.put(_key(place, tree, reading), name, NAME)
     return known
+
+
+def _remembered(place: Place, tree: str | None, reading: Reading) -> Known | KnownNTuple | None:
+    found = _MEMORY.get(_key(place, tree, reading)) if place.stamp else None
+    return _remembered(place, found, reading) if isinstance(found, str) else found
 
 
 def known_trees(place: Place, reading: Reading) -> list[Known | KnownNTuple]:
@@ -95,12 +101,11 @@ def _key(place: Place, tree: str | None, reading: Reading) -> object:
 
 def _known(place: Place, file: Any, name: str, key: str, reading: Reading) -> Known | KnownNTuple:
     """What is known of a tree under its name, or learned now."""
-    remembered = _key(place, name, reading)
-    known = _MEMORY.get(remembered) if place.stamp else None
+    known = _remembered(place, name, reading)
     if known is None:
         known = _learn(place.path, name, _tree(place.path, file, key), reading)
         if place.stamp:
-            _MEMORY.put(remembered, known, known.size)
+            _MEMORY.put(_key(place, name, reading), known, known.size)
     return known
 
 

@@ -58,16 +58,16 @@ def describe(branch: Any, name: str, layout: Layout, path: str, counters: Counte
     """Return what the core needs to know of a branch that has a packing; ``ReadError`` if that makes no sense."""
     where = f"{path}: branch {name!r}"
     edges = basket_edges(branch, where)
+    assert layout.dtype is not None
+    size = float(layout.dtype.itemsize * max(1, layout.length))
     try:
         made = _branch(branch, name, layout, edges, path, counters)
+        if layout.kind == "jagged" and not layout.length:
+            size = float(branch.uncompressed_bytes) / max(1, edges[-1]) * _growth(layout)
     except (ReadError, MemoryError):
         raise
     except Exception as error:  # numbers that cannot be positions or sizes
         raise ReadError(f"{where}: its list of baskets is damaged: {error}") from error
-    assert layout.dtype is not None
-    size = float(layout.dtype.itemsize * max(1, layout.length))
-    if layout.kind == "jagged" and not layout.length:
-        size = float(branch.uncompressed_bytes) / max(1, edges[-1]) * _growth(layout)
     return NativeBranch(made, np.asarray(edges, np.int64), size, layout.length)
 
 

@@ -21,8 +21,8 @@ from mlaas4hep.sources.root.pages import CHECKSUM, DamagedColumn, PageReader
 
 __all__ = ["KnownNTuple", "RNTupleSource", "learn"]
 
-FIELD = 2**12
-"""Bytes of what uproot makes of a field."""
+FIELD, PAGES = 2**12, 1200
+"""Bytes of what uproot makes of a field, and of the list of its pages in a cluster."""
 
 Levels = tuple[Level, ...]
 
@@ -49,7 +49,7 @@ class KnownNTuple:
     @property
     def size(self) -> int:
         """Bytes that it takes, about: most of it are uproot's objects."""
-        return FIELD * len(self.fields)
+        return (FIELD + PAGES * (len(self.edges) - 1)) * len(self.fields)
 
 
 def learn(path: str, name: str, ntuple: Any, reading: Reading) -> KnownNTuple:

@@ -18,10 +18,15 @@ def storage(branches: Branches) -> dict[str, Storage]:
 
 
 def _stored(branch: Any) -> Storage:
-    packed, size, code = int(branch.compressed_bytes), int(branch.uncompressed_bytes), int(branch.member("fCompress"))
+    """How one branch is stored; nothing is known of one that is damaged, of which its reader tells."""
+    try:
+        packed, size = int(branch.compressed_bytes), int(branch.uncompressed_bytes)
+        code, pieces = int(branch.member("fCompress")), int(branch.num_baskets)
+    except Exception:
+        return Storage()
     if code == 0 and packed < size:  # uproot writes no code of a branch
         code = int(branch.file.fCompress)
-    return Storage(packed, size, int(branch.num_baskets), _algorithm(code))
+    return Storage(packed, size, pieces, _algorithm(code))
 
 
 def _algorithm(code: int) -> str:

@@ -136,7 +136,7 @@ pub(super) fn check(branches: &[BranchPlan], layout: &Layout) -> Result<()> {
 }
 
 /// The positions of a tensor's branches, in the order of their columns.
-pub(crate) fn members(branches: &[BranchPlan], tensor: usize) -> Vec<usize> {
+pub(super) fn members(branches: &[BranchPlan], tensor: usize) -> Vec<usize> {
     let mut members: Vec<usize> = (0..branches.len()).filter(|&index| branches[index].tensor == tensor).collect();
     members.sort_by_key(|&index| branches[index].column);
     members

@@ -7,7 +7,7 @@
 mod compile;
 mod formula_json;
 mod json;
-pub(crate) mod layout;
+mod layout;
 mod options;
 mod reader;
 

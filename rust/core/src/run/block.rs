@@ -27,7 +27,7 @@ use crate::plan::{BranchPlan, Source};
 /// Lines of the next column that are asked for while one is normalised.
 const EXPECTED: usize = 16;
 
-/// Values of the largest scratch that is kept: some hundred kilobytes.
+/// Values, lists and staged values of the largest scratch that is kept: about a megabyte.
 const KEPT_VALUES: usize = 1 << 16;
 
 /// Events of a block from which on the masks of runs are worth making.
@@ -52,20 +52,21 @@ pub(super) struct Scratch {
 }
 
 thread_local! {
-    /// That of the last call in this thread: to make it anew takes as long as the rows of a few events.
-    static KEPT: Cell<Option<Scratch>> = const { Cell::new(None) };
+    /// What rows were made in by the last call in this thread: to make it anew takes as long as the rows of a few events.
+    static KEPT: Cell<Option<RowScratch>> = const { Cell::new(None) };
 }
 
 impl Scratch {
-    /// The one that was kept, or a new one.
+    /// One with what was kept, or a new one.
     pub(super) fn take() -> Scratch {
-        KEPT.take().unwrap_or_default()
+        Scratch { rows: KEPT.take().unwrap_or_default(), ..Scratch::default() }
     }
 
-    /// Keep its memory for the next call in this thread, unless it is large.
+    /// Keep what rows are made in for the next call in this thread, unless it is large.
     pub(super) fn keep(self) {
-        if self.rows.normal.values().len() <= KEPT_VALUES {
-            KEPT.set(Some(Scratch { rows: self.rows, ..Scratch::default() }));
+        let RowScratch { normal, groups, stage, .. } = &self.rows;
+        if normal.values().len() + groups.lists.len() + stage.len() <= KEPT_VALUES {
+            KEPT.set(Some(self.rows));
         }
     }
 }

@@ -47,6 +47,11 @@ impl Stage {
         rows
     }
 
+    /// How many values there is room for.
+    pub(super) fn len(&self) -> usize {
+        self.data.values.len()
+    }
+
     /// Where row `slot` begins, one of those that `arrange` made room for; behind the last there are [`SPILL`] more.
     #[inline(always)]
     pub(super) fn row(&mut self, slot: usize) -> (*mut f32, *mut u8) {

@@ -279,17 +279,18 @@ pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers
     #[allow(unsafe_code)]
     Ok(Ok(unsafe {
         match (kind, size) {
-            (b'b', _) => Numbers::Bool(Numpy::of(array)),
+            (b'b', 1) => Numbers::Bool(Numpy::of(array)),
             (b'i', 1) => Numbers::Int8(Numpy::of(array)),
             (b'i', 2) => Numbers::Int16(Numpy::of(array)),
             (b'i', 4) => Numbers::Int32(Numpy::of(array)),
-            (b'i', _) => Numbers::Int64(Numpy::of(array)),
+            (b'i', 8) => Numbers::Int64(Numpy::of(array)),
             (b'u', 1) => Numbers::UInt8(Numpy::of(array)),
             (b'u', 2) => Numbers::UInt16(Numpy::of(array)),
             (b'u', 4) => Numbers::UInt32(Numpy::of(array)),
-            (b'u', _) => Numbers::UInt64(Numpy::of(array)),
-            (_, 4) => Numbers::Float32(Numpy::of(array)),
-            _ => Numbers::Float64(Numpy::of(array)),
+            (b'u', 8) => Numbers::UInt64(Numpy::of(array)),
+            (b'f', 4) => Numbers::Float32(Numpy::of(array)),
+            (b'f', 8) => Numbers::Float64(Numpy::of(array)),
+            _ => return Ok(Err(format!("of type {}", dtype.str()?))),
         }
     }))
 }
