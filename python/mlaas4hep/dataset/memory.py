@@ -80,8 +80,7 @@ class Model:
         largest = [max((self.pieces[events.number] for events in stream), default=0) for stream in streams]
         open_ = [most_bytes(piece, len(streams)) + piece for piece in largest]
         masks = sum(max((len(events.parts) for events in stream), default=0) for stream in streams)
-        known = self._known() + min(MOST_REMEMBERED, FILE * len(self.found.events))
-        return BASE + known + masks + sum(open_) + 2 * max(open_, default=0)
+        return BASE + self._known() + masks + sum(open_) + 2 * max(open_, default=0)
 
     def fit(self, budget: int, max_open: int) -> Fit:
         """Return what chunks fit into so many bytes; ``ParamsError`` says what the smallest possible budget is.
@@ -109,8 +108,8 @@ class Model:
         return Fit(min(size, events), 1 if chains else max_open)
 
     def _known(self) -> int:
-        """Bytes of what is known of all events."""
-        return sum(
+        """Bytes of what is known of all files and their events."""
+        return min(MOST_REMEMBERED, FILE * len(self.found.events)) + sum(
             value.nbytes
             for events in self.found.events
             for value in (getattr(events, name) for name in events.__slots__)

@@ -18,7 +18,6 @@ from mlaas4hep.sources.clusters import ALONE, Turn
 from mlaas4hep.sources.format import format_of
 
 __all__ = [
-    "ALONE",
     "Branch",
     "Choice",
     "Column",

@@ -1,7 +1,7 @@
 """Where to cut a file into ranges that are good to read at once."""
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -66,24 +66,22 @@ def join(
         return []
     edges = [start, *(edge for edge in _common(boundaries) if start < edge < stop), stop]
     least, part, most = (max(1, int(limit / max(event_bytes, 1.0))) for limit in (*_limits(turn.files), MOST))
-    ranges = _joined(edges, least, most)
-    begin, end = ranges[0]
+    begin, end = next(_joined(edges, least, most))
     first = bisect.bisect_left(edges, begin + (end - begin) * turn.share)
-    if edges[first] < end:
-        ranges = [(begin, edges[first]), *_joined(edges[first:], least, most)]
+    ranges = [(begin, edges[first]), *_joined(edges[first:], least, most)]
     return [found for begin, end in ranges for found in _cut(begin, end, part, most, turn)]
 
 
-def _joined(edges: Sequence[int], least: int, most: int) -> list[tuple[int, int]]:
+def _joined(edges: Sequence[int], least: int, most: int) -> Iterator[tuple[int, int]]:
     """Ranges between edges, the smallest of so many entries that do not take more than the most."""
-    ranges: list[tuple[int, int]] = []
     begin = end = edges[0]
     for edge in edges[1:]:
         if end > begin and (end - begin >= least or edge - begin > most):
-            ranges.append((begin, end))
+            yield begin, end
             begin = end
         end = edge
-    return [*ranges, (begin, end)]
+    if end > begin:
+        yield begin, end
 
 
 def _common(boundaries: Iterable[NDArray[np.int64]]) -> list[int]:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Generic, TypeVar
 
-__all__ = ["Memory"]
+__all__ = ["MOST_REMEMBERED", "Memory"]
 
 Known = TypeVar("Known")
 

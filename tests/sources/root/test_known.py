@@ -12,6 +12,7 @@ import pytest
 from mlaas4hep.sources import Reading, list_trees, memory, open_source
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.root import known
+from mlaas4hep.sources.root.kinds import UprootBranch
 from mlaas4hep.sources.root.native import NativeBranch
 
 from tests.sources.files import write
@@ -88,7 +89,7 @@ def test_what_uproot_makes_of_a_tree_is_kept_only_where_it_reads(
     assert [branch() for branch in alive] == [None, None]
     with_text = known_of(mixed)
     assert [type(one) for one in without.readers.values()] == [NativeBranch, NativeBranch]
-    assert [type(one) for one in with_text.readers.values()] == [NativeBranch, known.UprootBranch]
+    assert [type(one) for one in with_text.readers.values()] == [NativeBranch, UprootBranch]
     assert without.size + known.UPROOT < with_text.size
 
 

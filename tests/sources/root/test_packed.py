@@ -10,7 +10,7 @@ import uproot
 from mlaas4hep.sources import Plain
 from mlaas4hep.sources.localfile import LocalFile
 from mlaas4hep.sources.root.baskets import BranchReader
-from mlaas4hep.sources.root.kinds import layouts_of
+from mlaas4hep.sources.root.kinds import UprootBranch, layouts_of
 from mlaas4hep.sources.root.native import NativeBranch
 
 from tests.sources import files
@@ -42,7 +42,7 @@ def assert_taken(path: Path, interpretation: Any, nan_bits: bool = True) -> list
     types = []
     for layout in layouts_of(interpretation):
         assert not layout.why_uproot
-        files.describe(source, {"x": (branch, layout)})
+        files.describe(source, {"x": UprootBranch(branch, layout)})
         assert isinstance(source._reader("x", ENTRIES), NativeBranch)
         other = BranchReader(branch, layout, "x", LocalFile(str(path)))
         for start, stop in [(0, ENTRIES), (0, 100), (100, 250), (250, 801), (801, 850), (3, 890), (0, ENTRIES)]:
@@ -184,7 +184,7 @@ def test_lists_of_broken_numbers(wrong: Any, tmp_path: Path) -> None:
     source = files.opened(path)
     branch, _ = files.uproots(path, source.tree)["x"]
     (layout,) = layouts_of(uproot.AsJagged(wrong))
-    files.describe(source, {"x": (branch, layout)})
+    files.describe(source, {"x": UprootBranch(branch, layout)})
     with pytest.raises(OSError, match=r"entries 0 to 300: .*the lengths of its lists do not fit their content"):
         source.read(["x"], 0, 10)
     source.close()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import uproot
@@ -11,7 +11,7 @@ import uproot
 from mlaas4hep.sources.branch import GROUP
 from mlaas4hep.sources.root.nested import nested_type
 
-__all__ = ["UNKNOWN", "Branches", "Layout", "Packing", "layouts_of"]
+__all__ = ["UNKNOWN", "Branches", "Layout", "Packing", "UprootBranch", "layouts_of"]
 
 UNKNOWN = "of unknown type"
 
@@ -52,8 +52,15 @@ class Layout:
     why_uproot: str = ""
 
 
-Branches = dict[str, tuple[Any, Layout]]
-"""By the names of columns, uproot's branch and what it holds."""
+class UprootBranch(NamedTuple):
+    """Uproot's branch of a column, and what it holds; it keeps all that uproot made of its tree."""
+
+    branch: Any
+    layout: Layout
+
+
+Branches = dict[str, UprootBranch]
+"""By the names of columns."""
 
 
 def layouts_of(interpretation: object, flatten_nested: bool = False) -> Iterator[Layout]:

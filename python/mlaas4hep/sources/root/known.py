@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import uproot
 
@@ -13,13 +13,13 @@ from mlaas4hep.reading import Reading
 from mlaas4hep.sources.branch import Branch, Storage
 from mlaas4hep.sources.memory import Memory
 from mlaas4hep.sources.place import Place
-from mlaas4hep.sources.root.kinds import UNKNOWN, Branches, Layout, layouts_of
+from mlaas4hep.sources.root.kinds import UNKNOWN, Branches, Layout, UprootBranch, layouts_of
 from mlaas4hep.sources.root.native import Counters, NativeBranch, counters_of, describe
 from mlaas4hep.sources.root.placesource import PlaceSource
 from mlaas4hep.sources.root.rntuple import KnownNTuple, learn
 from mlaas4hep.sources.root.storage import storage
 
-__all__ = ["Known", "UprootBranch", "known_tree", "known_trees"]
+__all__ = ["Known", "known_tree", "known_trees"]
 
 NTUPLE = "ROOT::RNTuple"
 TREES = {"TTree", "TNtuple", "TNtupleD", NTUPLE}
@@ -27,13 +27,6 @@ NAMES_SHOWN = 20
 
 NAME, TREE, BRANCH, BASKET, UPROOT = 2**10, 2**18, 5 * 2**8, 2**6, 12 * 2**10
 """Bytes of a name, of what is known of a tree, a branch and a basket, and of what uproot makes of a branch."""
-
-
-class UprootBranch(NamedTuple):
-    """A branch that uproot reads, and what it holds; it keeps all that uproot made of its tree."""
-
-    branch: Any
-    layout: Layout
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,14 +131,14 @@ def _learn(path: str, name: str, tree: Any, reading: Reading) -> Known | KnownNT
 def _readers(path: str, branches: Branches) -> Iterator[tuple[str, NativeBranch | UprootBranch | str]]:
     """What reads each column, or why it cannot be read. Uproot's objects take much memory: few branches need them."""
     counters: Counters = {}
-    for name, (branch, layout) in branches.items():
-        if layout.kind == "other":
+    for name, known in branches.items():
+        if known.layout.kind == "other":
             continue
-        if layout.why_uproot:
-            yield name, UprootBranch(branch, layout)
+        if known.layout.why_uproot:
+            yield name, known
             continue
         try:
-            yield name, describe(branch, name, layout, path, counters)
+            yield name, describe(known.branch, name, known.layout, path, counters)
         except ReadError as error:
             yield name, str(error)
 
@@ -248,7 +241,7 @@ def _whole(branch: Any) -> Any:
     return branch
 
 
-def _columns(tree: Any, reading: Reading) -> Iterator[tuple[str, tuple[Any, Layout]]]:
+def _columns(tree: Any, reading: Reading) -> Iterator[tuple[str, UprootBranch]]:
     """Every branch, or each leaf of one that has several, with what it holds."""
     switch = _switch()
     for name, branch in _named(tree):
@@ -260,7 +253,7 @@ def _columns(tree: Any, reading: Reading) -> Iterator[tuple[str, tuple[Any, Layo
         for layout in layouts:
             if switch and layout.kind != "other":
                 layout = replace(layout, packing=None, why_uproot=switch)
-            yield (f"{name}.{layout.leaf}" if layout.leaf else name), (branch, layout)
+            yield (f"{name}.{layout.leaf}" if layout.leaf else name), UprootBranch(branch, layout)
 
 
 def _describe(name: str, branch: Any, layout: Layout, counter: bool, counted_by: str) -> Branch:

@@ -216,9 +216,8 @@ impl Block<'_, '_> {
     /// Write the rows of every tensor, one tensor after the other; `missing`: the flags tell of missing values.
     #[inline(always)]
     fn write(&mut self, job: &Job<'_>, scratch: &mut RowScratch, missing: bool) {
-        for (tensor, members) in
-            job.plan.positions_of_members().iter().enumerate().filter(|(_, members)| !members.is_empty())
-        {
+        let tensors = job.plan.positions_of_members().iter().enumerate();
+        for (tensor, members) in tensors.filter(|(_, members)| !members.is_empty()) {
             scratch.layout.arrange(members, job.plan.branches(), &scratch.groups.of_branch, &scratch.regions);
             if tensor == 0 && !missing && self.rows.events() >= MASKS_FROM {
                 scratch.layout.make_masks();

@@ -39,9 +39,10 @@ pub(super) fn blocks<'s, 'a>(
         }
         start += events;
         let first = start - events;
-        let arrays = match events == segment.events {
-            true => std::mem::take(&mut arrays),
-            false => arrays.iter().map(|array| array.slice(first, events)).collect(),
+        let arrays = if events == segment.events {
+            std::mem::take(&mut arrays)
+        } else {
+            arrays.iter().map(|array| array.slice(first, events)).collect()
         };
         Some(Piece { first: segment.start + first, events, arrays })
     })

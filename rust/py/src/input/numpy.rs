@@ -256,24 +256,12 @@ fn as_array<'a, 'py>(name: &str, value: &'a Bound<'py, PyAny>) -> PyResult<&'a B
 pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers> {
     let dtype = array.dtype();
     let (kind, size) = (dtype.kind(), dtype.itemsize());
-    let name = match (kind, size) {
-        (b'b', 1) => "bool",
-        (b'i', 1) => "int8",
-        (b'i', 2) => "int16",
-        (b'i', 4) => "int32",
-        (b'i', 8) => "int64",
-        (b'u', 1) => "uint8",
-        (b'u', 2) => "uint16",
-        (b'u', 4) => "uint32",
-        (b'u', 8) => "uint64",
-        (b'f', 2 | 4) => "float32",
-        (b'f', 8) => "float64",
-        (b'U' | b'S' | b'T', _) => return Ok(Err("strings".to_owned())),
-        (b'O', _) => return Ok(Err("Python objects".to_owned())),
-        _ => return Ok(Err(format!("of type {}", dtype.str()?))),
-    };
-    if (kind, size) == (b'f', 2) || !lies_ready(array, &dtype) {
-        return numbers(&packed(array, name)?);
+    if (kind, size) == (b'f', 2) {
+        return numbers(&packed(array, "float32")?);
+    }
+    let number = matches!((kind, size), (b'b', 1) | (b'i' | b'u', 1 | 2 | 4 | 8) | (b'f', 4 | 8));
+    if number && !lies_ready(array, &dtype) {
+        return numbers(&packed(array, &format!("{}{size}", char::from(kind)))?);
     }
     // SAFETY: numbers of this kind and size lie there side by side, bools as bytes.
     #[allow(unsafe_code)]
@@ -290,6 +278,8 @@ pub(super) fn numbers<'py>(array: &Bound<'py, PyUntypedArray>) -> Looked<Numbers
             (b'u', 8) => Numbers::UInt64(Numpy::of(array)),
             (b'f', 4) => Numbers::Float32(Numpy::of(array)),
             (b'f', 8) => Numbers::Float64(Numpy::of(array)),
+            (b'U' | b'S' | b'T', _) => return Ok(Err("strings".to_owned())),
+            (b'O', _) => return Ok(Err("Python objects".to_owned())),
             _ => return Ok(Err(format!("of type {}", dtype.str()?))),
         }
     }))
@@ -309,8 +299,8 @@ fn packed<'py>(array: &Bound<'py, PyUntypedArray>, name: &str) -> PyResult<Bound
     options.set_item("copy", true)?;
     let copy = py.import(intern!(py, "numpy"))?.call_method("array", (array,), Some(&options))?;
     let copy = copy.cast_into::<PyUntypedArray>()?;
-    match lies_ready(&copy, &copy.dtype()) {
-        true => Ok(copy),
-        false => Err(ColumnError::new_err(format!("an array of {name} cannot be packed"))),
+    if !lies_ready(&copy, &copy.dtype()) {
+        return Err(ColumnError::new_err(format!("an array of {name} cannot be packed")));
     }
+    Ok(copy)
 }
